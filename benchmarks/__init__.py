@@ -1,0 +1,1 @@
+"""Measurements behind every figure in the documents: ``python -m benchmarks --help``."""

@@ -1,0 +1,7 @@
+"""``python -m l0gates``."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

@@ -1,0 +1,173 @@
+"""What the built-in distributions share: one learned parameter for each gate, and a fused op."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import refusal
+from ..ops import library, scalars
+from ..ops.binary_concrete import BINARY_CONCRETE
+from ..ops.distribution import Distribution
+from ..ops.gaussian import GAUSSIAN
+from ..ops.masks import Strides, shape_of
+from ..ops.noise import draw_seed
+from .attributes import Choice
+from .base import StochasticGatesBase, find_layout
+
+# Leaves of torch.fx.symbolic_trace: they look at shapes, dtypes and devices.
+for _leaf in ("_apply_sampled", "_draw"):
+    torch.fx.wrap(_leaf)
+
+_BY_NAME = {distribution.name: distribution for distribution in (BINARY_CONCRETE, GAUSSIAN)}
+
+
+class DistributionGates(StochasticGatesBase):
+    """Gates of a distribution that the ops know.
+
+    Parameters
+    ----------
+    init_active_prob
+        Start with P(z > 0) equal to this for every gate; None starts as Captum does.
+    noise
+        ``"philox"``: counter-based, the backward pass keeps a seed. ``"torch"``: drawn as Captum draws it,
+        which reproduces a Captum run number for number, and kept for the backward pass.
+    eval_gate
+        The deterministic gate of evaluation.
+
+    The other parameters are those of :class:`StochasticGatesBase`.
+    """
+
+    noise = Choice(("philox", "torch"))
+    eval_gate: Choice
+
+    _distribution: ClassVar[Distribution]
+    _parameter_name: ClassVar[str]
+    _initial_mean: ClassVar[float]
+    _fused: ClassVar[bool]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # Who brings a sampler of their own is asked for the gates: the op would not know of it.
+        cls._fused = cls._sample_gate_values is DistributionGates._sample_gate_values
+
+    def __init__(
+        self,
+        n_gates: int,
+        mask: Tensor | None,
+        reg_weight: float | Tensor,
+        reg_reduction: str,
+        constants: dict[str, float],
+        *,
+        init_active_prob: float | None,
+        noise: str,
+        eval_gate: str,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(n_gates, mask, reg_weight, reg_reduction, **kwargs)
+        scalars.check_active_prob(init_active_prob)
+        self.register_parameter(self._parameter_name, self._new_parameter())
+        for name, value in constants.items():
+            setattr(self, name, value)
+        self.noise = noise
+        self.eval_gate = eval_gate
+        self._init_active_prob = init_active_prob
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Initialise the parameters again, as the constructor does (after ``to_empty``, say)."""
+        if self._init_active_prob is None:
+            nn.init.normal_(self._parameter(), self._initial_mean, 0.01)
+        else:
+            nn.init.constant_(self._parameter(), self._parameter_at(self._init_active_prob))
+
+    def extra_repr(self) -> str:
+        """Sizes and hyper-parameters, as :class:`torch.nn.Module` prints them."""
+        return f"{super().extra_repr()}, noise={self.noise!r}, eval_gate={self.eval_gate!r}"
+
+    @abstractmethod
+    def _parameter_at(self, active_prob: float) -> float:
+        """The parameter at which P(z > 0) equals ``active_prob``."""
+
+    @abstractmethod
+    def _draw_as_captum(self, batch_size: int) -> Tensor:
+        """Unfolded gates of shape (batch_size, n_gates), from Captum's calls to PyTorch's generator."""
+
+    def _parameter(self) -> Tensor:
+        parameter: Tensor = getattr(self, self._parameter_name)
+        return parameter
+
+    def _constant_tensors(self) -> tuple[Tensor, ...]:
+        parameter = self._parameter()
+        return tuple(self._constant(name, parameter) for name in self._distribution.constants)
+
+    def _sample_gate_values(self, batch_size: int) -> Tensor:
+        if not self.training:
+            return self._get_gate_values().expand(batch_size, self.n_gates)
+        if self.noise == "torch":
+            return self._draw_as_captum(batch_size)
+        return _draw(self._distribution.name, self._parameter(), batch_size, *self._constant_tensors())
+
+    def _gate_training(self, input_tensor: Tensor) -> Tensor:
+        if not self._fused or self.noise == "torch" or not self.training:
+            return super()._gate_training(input_tensor)
+        return _apply_sampled(
+            self._distribution.name,
+            input_tensor,
+            self._parameter(),
+            *self._mask_in_use(),
+            self.sample == "example",
+            *self._constant_tensors(),
+        )
+
+    @classmethod
+    def _with_parameter(cls, parameter: Tensor, *args: Any, **kwargs: Any) -> Self:
+        """Gates that start from a copy of the parameter, of its dtype and on its device."""
+        scalars.check_parameters(cls._parameter_name, parameter)
+        _check_pretrained(parameter, kwargs)
+        gates = cls(parameter.shape[0], *args, **kwargs).to(parameter.device, parameter.dtype)
+        with torch.no_grad():
+            gates._parameter().copy_(parameter)
+        return gates
+
+
+def _apply_sampled(
+    name: str,
+    input_tensor: Tensor,
+    parameter: Tensor,
+    index: Tensor | None,
+    strides: Strides | None,
+    per_example: bool,
+    *constants: Tensor,
+) -> Tensor:
+    """Gate an input by freshly drawn gates, in one op each way."""
+    layout = find_layout(input_tensor, shape_of(parameter)[0], index, strides)
+    return library.apply(
+        _BY_NAME[name],
+        input_tensor,
+        parameter,
+        layout,
+        seed=draw_seed(parameter.device),
+        per_example=per_example,
+        constants=constants,
+    )
+
+
+def _draw(name: str, parameter: Tensor, batch_size: int, *constants: Tensor) -> Tensor:
+    """Unfolded gates of shape (batch_size, n_gates) from a fresh seed."""
+    return _BY_NAME[name].draw(parameter, draw_seed(parameter.device), batch_size, *constants)
+
+
+def _check_pretrained(parameter: Tensor, kwargs: dict[str, Any]) -> None:
+    """Refuse arguments that contradict the given parameter."""
+    own = {"init_active_prob": None, "dtype": parameter.dtype, "device": parameter.device}
+    for name, kept in own.items():
+        value = kwargs.get(name)
+        if value is not None and str(value) != str(kept):
+            raise refusal(
+                name,
+                expected="None, since the given parameter is kept as it is",
+                received=repr(value),
+                remedy="leave it out, and convert afterwards",
+            )

@@ -1,0 +1,196 @@
+"""``l0gates select`` prints what it found, writes it, and refuses in one line."""
+
+import json
+import subprocess
+import sys
+from contextlib import nullcontext
+
+import numpy as np
+import polars as pl
+import pytest
+
+from l0gates.cli import main
+from l0gates.selection import L0FeatureSelector, summary
+from l0gates.selection.demo import breast_cancer
+from l0gates.selection.summary import split, summarize, write_json
+from l0gates.selection.tables import Table
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setitem(L0FeatureSelector.__init__.__kwdefaults__, "max_iter", 30)
+
+
+@pytest.fixture
+def houses(tmp_path):
+    draws = np.random.default_rng(0)
+    size, noise = draws.normal(100, 20, 200), draws.normal(size=200)
+    frame = pl.DataFrame(
+        {
+            "size": np.where(np.arange(200) % 10 == 0, np.nan, size),
+            "[noise] with a long name": noise,
+            "street": ["A", "B"] * 100,
+            "price": 3 * size + draws.normal(size=200),
+        }
+    )
+    path = tmp_path / "houses.csv.gz"
+    frame.fill_nan(None).write_csv(path, compression="gzip")
+    return path
+
+
+def test_the_table_the_score_and_the_file(houses, tmp_path, capsys):
+    out = tmp_path / "new" / "result"
+    assert main(["select", str(houses), "--target", "price", "--seed", "3", "--out", str(out)]) == 0
+    printed = capsys.readouterr()
+    written = json.loads((out / "selection.json").read_text())
+    assert [path.name for path in out.iterdir()] == ["selection.json"]
+    assert written["target"] == "price"
+    assert written["task"] == "regression"
+    assert written["seed"] == 3
+    assert written["rows"] == {"learning": 160, "held_out": 40}
+    assert written["left_out"] == {"not numeric": ["street"]}
+    assert written["imputed"] == {"size": 20}
+    assert {c["name"] for c in written["columns"]} == {"size", "[noise] with a long name"}
+    for column in written["columns"]:
+        line = next(line for line in printed.out.splitlines() if line.startswith(column["name"]))
+        assert f"{column['active_probability']:.3f}" in line
+        assert line.split()[-1] == ("yes" if column["kept"] else "no")
+    score = written["score"]
+    assert f"{score['all']:.3f} with all columns" in printed.out
+    assert score["difference"] == pytest.approx(score["kept"] - score["all"])
+    assert "left out 1 column (not numeric): street" in printed.err
+    assert "replacing 20 missing numbers by the median of the learning rows: size (20)" in printed.err
+
+
+@pytest.mark.parametrize("width", [40, 200])
+def test_no_name_is_cut_in_narrow_or_wide_terminals(houses, capsys, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert main(["select", str(houses), "--target", "price"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width
+    names = [line[:24].rstrip() for line in lines]
+    assert "[noise] with a long name" in names or {"[noise] with a", "long name"} <= {n[:14].strip() for n in names}
+
+
+def test_held_out_rows_change_nothing_but_the_score():
+    draws = np.random.default_rng(1)
+    columns = draws.standard_normal((120, 4))
+    columns[::7, 1] = np.nan
+    target = columns[:, 0] + 0.1 * draws.standard_normal(120)
+    table = Table(list("abcd"), columns, target)
+    _, held_out = split(table, "regression", 0)
+    changed = Table(list("abcd"), columns.copy(), target.copy())
+    changed.columns[held_out] = 100 * draws.standard_normal((len(held_out), 4))
+    changed.target[held_out] = draws.standard_normal(len(held_out))
+    results = [summarize(t, task="auto", seed=0, progress_bar=_no_bar) for t in (table, changed)]
+    assert results[0]["columns"] == results[1]["columns"]
+    assert results[0]["score"] != results[1]["score"]
+
+
+def _no_bar(description):
+    return nullcontext(lambda done, total: None)
+
+
+def test_the_same_seed_gives_the_same_result(houses, tmp_path):
+    results = []
+    for name in ("first", "second"):
+        main(["select", str(houses), "--target", "price", "--out", str(tmp_path / name)])
+        result = json.loads((tmp_path / name / "selection.json").read_text())
+        del result["seconds"]
+        results.append(result)
+    assert results[0] == results[1]
+
+
+def test_the_demo_adds_shuffled_copies_that_it_names(capsys, tmp_path):
+    assert main(["select", "--demo", "breast-cancer", "--out", str(tmp_path)]) == 0
+    written = json.loads((tmp_path / "selection.json").read_text())
+    assert len(written["columns"]) == 40
+    assert len(written["probes"]["added"]) == 10
+    assert set(written["probes"]["kept"]) <= set(written["probes"]["added"])
+    assert written["score"]["name"] == "accuracy"
+    assert "of 40 columns" in capsys.readouterr().out
+
+
+def test_probes_are_permutations_of_real_columns():
+    table, probes = breast_cancer(5)
+    for probe in probes:
+        real = table.columns[:, table.names.index(probe.removeprefix("shuffled "))]
+        copy = table.columns[:, table.names.index(probe)]
+        assert np.array_equal(np.sort(real), np.sort(copy))
+        assert abs(np.corrcoef(real, copy)[0, 1]) < 0.2
+    assert breast_cancer(6)[1] != probes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.csv", "--target", "a"], "l0gates select: data: expected a CSV or Parquet file; received nowhere.csv"),
+        (["HOUSES", "--target", "prize"], "l0gates select: target: expected one of the columns of houses.csv.gz"),
+        (["HOUSES", "--target", "street", "--task", "regression"], "l0gates select: target: expected numbers to regr"),
+    ],
+)
+def test_wrong_data_ends_with_one_line_and_exit_code_2(houses, capsys, arguments, message):
+    arguments = [str(houses) if a == "HOUSES" else a for a in arguments]
+    assert main(["select", *arguments]) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if not line.startswith(("left out", "replacing"))]
+    assert len(errors) == 1
+    assert errors[0].startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name a DATA file, or a --demo, and not both"),
+        (["x.csv", "--demo", "breast-cancer"], "name a DATA file, or a --demo, and not both"),
+        (["x.csv"], "name the column to predict with --target"),
+    ],
+)
+def test_incomplete_arguments_end_with_usage_and_exit_code_2(capsys, arguments, message):
+    with pytest.raises(SystemExit) as end:
+        main(["select", *arguments])
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_rare_classes_and_few_rows_are_refused(tmp_path, capsys):
+    path = tmp_path / "table.csv"
+    path.write_text("a,b\n" + "".join(f"{i},{'x' if i else 'y'}\n" for i in range(30)))
+    assert main(["select", str(path), "--target", "b"]) == 2
+    assert "target: expected at least two rows of each class; received one of y; merge" in capsys.readouterr().err
+    path.write_text("a,b\n" + "".join(f"{i},{i % 2}\n" for i in range(10)))
+    assert main(["select", str(path), "--target", "b"]) == 2
+    assert "data: expected at least 20 rows; received 10; bring more of them" in capsys.readouterr().err
+
+
+def test_an_interruption_is_said_in_one_line(houses, capsys, monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(summary.L0FeatureSelector, "fit_with_progress", interrupt)
+    assert main(["select", str(houses), "--target", "price"]) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "l0gates select: interrupted, nothing was written"
+
+
+def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
+    (tmp_path / "selection.json").write_text("old")
+    with pytest.raises(TypeError):
+        write_json({"cannot": object()}, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["selection.json"]
+    assert (tmp_path / "selection.json").read_text() == "old"
+
+
+@pytest.mark.parametrize("module", ["sklearn", "polars", "rich"])
+def test_a_missing_extra_is_named_with_its_install_command(module):
+    code = (
+        f"import sys; sys.modules[{module!r}] = None\n"
+        "from l0gates.cli import main; sys.exit(main(['select', '--demo', 'breast-cancer']))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "pip install 'l0gates[select]'" in result.stderr
+
+
+def test_python_m_l0gates():
+    result = subprocess.run([sys.executable, "-m", "l0gates", "--version"], capture_output=True, text=True, check=True)
+    assert result.stdout.startswith("l0gates ")
