@@ -205,21 +205,15 @@ class GateCases:
     @pytest.mark.parametrize("name", ["elements", "scalar"])
     @modes
     def test_inputs_without_examples_or_not_floating_are_refused(self, bad, name, training):
-        with pytest.raises(
-            ArgumentError, match=r"^input_tensor: expected a floating tensor of shape \(batch, ...\)"
-        ):
+        with pytest.raises(ArgumentError, match=r"^input_tensor: expected a floating tensor of shape \(batch, ...\)"):
             self.make(name).train(training)(bad)
 
     def test_an_input_of_another_size_is_refused(self):
         with pytest.raises(ArgumentError, match=r"^input_tensor: expected 24 elements an example"):
             self.make()(torch.ones(2, 5))
-        with pytest.raises(
-            ArgumentError, match=r"^mask: expected a shape that broadcasts to the input's \(6, 5, 3"
-        ):
+        with pytest.raises(ArgumentError, match=r"^mask: expected a shape that broadcasts to the input's \(6, 5, 3"):
             self.make("channels")(torch.ones(6, 5, 3, 2))
-        with pytest.raises(
-            ArgumentError, match=r"^mask: expected a shape that broadcasts to the input's \(5, 4, 3"
-        ):
+        with pytest.raises(ArgumentError, match=r"^mask: expected a shape that broadcasts to the input's \(5, 4, 3"):
             self.make("batched")(torch.ones(5, 4, 3, 2))
 
     @modes

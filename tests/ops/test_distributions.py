@@ -109,10 +109,7 @@ def test_gradient_of_the_penalty_matches_the_closed_form(law, parameter, setting
     a = _double(parameter).requires_grad_()
     law.expected_l0(a, **setting).backward()
     p = float(law.above(0, parameter, **setting))
-    if law is BinaryConcrete:
-        expected = p * (1 - p)
-    else:
-        expected = stats.norm.pdf(parameter / setting["std"]) / setting["std"]
+    expected = p * (1 - p) if law is BinaryConcrete else stats.norm.pdf(parameter / setting["std"]) / setting["std"]
     assert a.grad.item() == pytest.approx(expected, rel=1e-9)
 
 

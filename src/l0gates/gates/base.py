@@ -277,16 +277,12 @@ def _check_gate_values(values: Tensor, n_gates: int, input_tensor: Tensor) -> No
 
 def _check_n_gates(n_gates: object) -> None:
     if not isinstance(n_gates, Integral) or isinstance(n_gates, bool) or n_gates < 1:
-        raise refusal(
-            "n_gates", expected="an integer >= 1", received=repr(n_gates), remedy="pass the number of gates"
-        )
+        raise refusal("n_gates", expected="an integer >= 1", received=repr(n_gates), remedy="pass the number of gates")
 
 
 def _check_dtype(dtype: torch.dtype | None) -> None:
     if dtype is not None and not dtype.is_floating_point:
-        raise refusal(
-            "dtype", expected="a floating dtype", received=str(dtype), remedy="gates have real parameters"
-        )
+        raise refusal("dtype", expected="a floating dtype", received=str(dtype), remedy="gates have real parameters")
 
 
 def _depth(cls: type, name: str) -> int:

@@ -38,9 +38,7 @@ def stretched(
     return s * (upper_bound - lower_bound) + lower_bound
 
 
-def slope(
-    gate: Tensor, temperature: Scalar, lower_bound: Scalar, upper_bound: Scalar, eps: Scalar = EPS
-) -> Tensor:
+def slope(gate: Tensor, temperature: Scalar, lower_bound: Scalar, upper_bound: Scalar, eps: Scalar = EPS) -> Tensor:
     """The derivative of the unfolded gate by its log_alpha, from the unfolded gate itself."""
     return (gate - lower_bound) * (upper_bound - gate) / ((upper_bound - lower_bound) * temperature)
 

@@ -35,9 +35,7 @@ def slope(gate: Tensor, std: Scalar) -> Tensor:
 
 
 # A stream of its own, so that both distributions can take one seed and stay independent.
-GAUSSIAN = Distribution(
-    name="gaussian", parameter="mu", constants=("std",), stream=1, unfolded=shifted, slope=slope
-)
+GAUSSIAN = Distribution(name="gaussian", parameter="mu", constants=("std",), stream=1, unfolded=shifted, slope=slope)
 
 
 def gaussian_gate(mu: Tensor, *, std: Scalar = STD, eval_gate: str = "median", clamp: bool = True) -> Tensor:

@@ -75,9 +75,7 @@ def random_words(seed: Tensor, first_example: int, batch_size: int, n_gates: int
     examples = torch.arange(first_example, first_example + batch_size, device=device).unsqueeze(1)
     fourth = torch.full((), stream, dtype=torch.int64, device=device)
     key = seed[..., None, None]
-    words = philox4x32(
-        (blocks, examples & _WORD, (examples >> 32) & _WORD, fourth), (key & _WORD, (key >> 32) & _WORD)
-    )
+    words = philox4x32((blocks, examples & _WORD, (examples >> 32) & _WORD, fourth), (key & _WORD, (key >> 32) & _WORD))
     return torch.stack(words, dim=-1).flatten(-2)[..., :n_gates]
 
 

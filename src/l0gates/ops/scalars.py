@@ -98,9 +98,7 @@ def check_active_prob(value: object) -> None:
 def check_batch_size(value: object) -> None:
     """Refuse a number of draws below 0; under compilation it may be symbolic."""
     if isinstance(value, int) and value < 0:
-        raise refusal(
-            "batch_size", expected="an integer >= 0", received=repr(value), remedy="pass the number of draws"
-        )
+        raise refusal("batch_size", expected="an integer >= 0", received=repr(value), remedy="pass the number of draws")
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

@@ -27,9 +27,7 @@ class GateLanes:
         Draws the noise.
     """
 
-    def __init__(
-        self, n_columns: int, alphas: np.ndarray, init_active_prob: float, generator: torch.Generator
-    ) -> None:
+    def __init__(self, n_columns: int, alphas: np.ndarray, init_active_prob: float, generator: torch.Generator) -> None:
         start = log_alpha_of(
             init_active_prob, temperature=TEMPERATURE, lower_bound=LOWER_BOUND, upper_bound=UPPER_BOUND
         )

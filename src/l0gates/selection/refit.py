@@ -114,6 +114,4 @@ def _keep(best: list[Tensor], current: list[Tensor], better: Tensor) -> list[Ten
     if not best:
         return current
     shapes = [(1, 1, -1, 1), *[(-1, 1, 1, 1)] * (len(best) - 1)]
-    return [
-        torch.where(better.reshape(shape), new, old) for old, new, shape in zip(best, current, shapes, strict=True)
-    ]
+    return [torch.where(better.reshape(shape), new, old) for old, new, shape in zip(best, current, shapes, strict=True)]

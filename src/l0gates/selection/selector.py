@@ -51,16 +51,16 @@ class L0FeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
-    support_ : ndarray of shape (n_features_in_,)
+    support_ : ndarray of shape (n_features,)
         Which columns are kept.
-    active_probs_ : ndarray of shape (n_features_in_,)
+    active_probs_ : ndarray of shape (n_features,)
         P(gate > 0) of each column, at the penalty weight where the path holds the kept set.
     paths_ : list of Path
         The paths of the networks and of the linear models.
     n_iter_ : int
         Training steps done.
-    n_features_in_, feature_names_in_
-        As in scikit-learn.
+    n_features_in_ : int
+        How many columns the table had; ``feature_names_in_`` are their names, where it had any.
 
     Raises
     ------
