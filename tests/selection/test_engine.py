@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from l0gates.selection.choice import candidates, extended_bic
+from l0gates.selection.choice import candidates, choose, extended_bic, thinned
 from l0gates.selection.folds import Folds
 from l0gates.selection.networks import Networks
 from l0gates.selection.objectives import Classification, Regression, infer_task, make_objective
@@ -168,3 +168,23 @@ def test_networks_start_at_the_scale_of_their_open_columns():
     networks = Networks(200, 1, (64, 64), open_columns, 4, generator())
     stds = networks.first.std((0, 1, 3))
     torch.testing.assert_close(stds, (2 / open_columns).sqrt(), atol=0.05, rtol=0.05)
+
+
+def test_thinning_drops_each_column_of_the_best_candidates_once():
+    supports = np.array(
+        [[1, 1, 0, 0], [1, 0, 0, 0], [0, 1, 1, 1], [0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 1, 0]], dtype=bool
+    )
+    criterion = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    found = {tuple(row) for row in thinned(supports, criterion).astype(int).tolist()}
+    assert found == {(0, 1, 0, 0), (0, 0, 1, 1), (0, 1, 0, 1)}  # not the fifth, and none that is known
+    assert thinned(supports[3:4], criterion[:1]).shape == (0, 4)
+
+
+def test_the_choice_is_the_lowest_criterion_with_the_probabilities_of_its_path_point():
+    probs = np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]])
+    path = Path(np.ones(2), probs, np.array([[True, False, True], [True, True, True]]), ())
+    supports = np.array([[True, True, True], [True, False, True], [False, False, True]])
+    for best, point in ((0, 1), (1, 0), (2, 0)):  # the third is on no path: it was thinned from the second
+        choice = choose([path], supports, np.where(np.arange(3) == best, 0.0, 1.0))
+        assert choice.support.tolist() == supports[best].tolist()
+        assert choice.active_probs.tolist() == probs[point].tolist()

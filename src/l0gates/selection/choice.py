@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln
 
-from .objectives import Objective
 from .path import Path
-from .refit import Refit
+
+# How many of the best candidates are thinned.
+_THINNED = 4
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Choice:
     support
         Which columns are kept, bool, shape (n_columns,).
     active_probs
-        P(gate > 0) where the path holds this set at the largest penalty weight.
+        P(gate > 0) where the path holds this set, with the fewest columns beside it.
     criterion
         The extended BIC of each candidate set.
     """
@@ -50,31 +51,49 @@ def extended_bic(deviance: np.ndarray, n_kept: np.ndarray, *, n_rows: int, n_col
     return np.asarray(deviance + n_kept / 2 * np.log(n_rows) + subsets)
 
 
-def choose(paths: list[Path], refits: list[Refit], supports: np.ndarray, objective: Objective) -> Choice:
-    """The candidate with the lowest extended BIC, each with the better of its refitted models.
+def thinned(supports: np.ndarray, criterion: np.ndarray) -> np.ndarray:
+    """The best candidates with one column less each, as far as they are new: bool, shape (n_sets, n_columns).
+
+    A gate path holds a few sets of each size at most, and a good one may carry a column too many.
+
+    Examples
+    --------
+    >>> supports = np.array([[True, True, False], [False, True, False]])
+    >>> thinned(supports, np.array([1.0, 2.0])).astype(int)
+    array([[0, 0, 0],
+           [1, 0, 0]])
+    """
+    known = {support.tobytes() for support in supports}
+    found = {}
+    for support in supports[criterion.argsort()[:_THINNED]]:
+        for column in np.flatnonzero(support):
+            less = support.copy()
+            less[column] = False
+            if less.tobytes() not in known:
+                found[less.tobytes()] = less
+    return np.array([found[key] for key in sorted(found)], dtype=bool).reshape(-1, supports.shape[1])
+
+
+def choose(paths: list[Path], supports: np.ndarray, criterion: np.ndarray) -> Choice:
+    """The candidate with the lowest criterion.
 
     Parameters
     ----------
     paths
         Where the candidates come from.
-    refits
-        Models on the candidates: networks, and linear models.
     supports
         The candidates, bool, shape (n_sets, n_columns).
-    objective
-        The task.
+    criterion
+        The extended BIC of each.
     """
-    deviance = np.min([objective.deviance(fitted.row_losses).numpy() for fitted in refits], axis=0)
-    n_rows, n_columns = len(objective.target), supports.shape[1]
-    criterion = extended_bic(deviance, supports.sum(1), n_rows=n_rows, n_columns=n_columns)
     support = supports[criterion.argmin()]
     return Choice(support, _probs_at(paths, support), criterion)
 
 
 def _probs_at(paths: list[Path], support: np.ndarray) -> np.ndarray:
-    """The active probabilities at the first path point that holds the set, or at the first of all."""
-    for path in paths:
-        for kept, probs in zip(path.support, path.active_probs, strict=True):
-            if np.array_equal(kept, support):
-                return np.asarray(probs)
-    return np.asarray(paths[0].active_probs[0])
+    """The active probabilities at the first path point with the fewest columns open that holds the set."""
+    points = [point for path in paths for point in zip(path.support, path.active_probs, strict=True)]
+    holding = [(opened.sum(), probs) for opened, probs in points if opened[support].all()]
+    if not holding:
+        return np.asarray(points[0][1])
+    return np.asarray(min(holding, key=lambda point: point[0])[1])
