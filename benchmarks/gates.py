@@ -1,28 +1,59 @@
-"""Training step of gates, forward and backward, beside Captum's: time by alternating rounds."""
+"""A training step of gates, forward and backward: time and peak memory beside Captum's and beside the floor."""
 
+import ctypes
+import gc
 import statistics
 import time
 from argparse import Namespace
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import captum.module
 import torch
 
 import l0gates
+from l0gates.ops.backends import backends
 
 from . import record
 
-# name: (shape, mask, n_gates)
-CASES = {
-    "table 1024 x 1024": ((1024, 1024), None, 1024),
-    "table 8192 x 2048": ((8192, 2048), None, 2048),
-    "images 64 x 128 x 28 x 28, channels": ((64, 128, 28, 28), torch.arange(128)[:, None, None], 128),
-    "small 256 x 32": ((256, 32), None, 32),
+Step = Callable[[], None]
+
+# name: (shape, mask, n_gates, the shape that broadcasts one gate an example to the input)
+CASES: dict[str, tuple[tuple[int, ...], torch.Tensor | None, int, tuple[int, ...]]] = {
+    "table 1024 x 1024": ((1024, 1024), None, 1024, (1024,)),
+    "table 8192 x 2048": ((8192, 2048), None, 2048, (2048,)),
+    "images 64 x 128 x 28 x 28, channels": ((64, 128, 28, 28), torch.arange(128)[:, None, None], 128, (128, 1, 1)),
+    "tokens 16 x 512 x 768, hidden units": ((16, 512, 768), torch.arange(768), 768, (1, 768)),
+    "heads 16 x 12 x 128 x 64": ((16, 12, 128, 64), torch.arange(12)[:, None, None], 12, (12, 1, 1)),
+    "general 4096 x 1000, 50 gates": (
+        (4096, 1000),
+        torch.randperm(1000, generator=torch.Generator().manual_seed(0)) % 50,
+        50,
+        (1000,),
+    ),
+    "small 256 x 32": ((256, 32), None, 32, (32,)),
 }
-SECONDS = 10.0
+SECONDS = 12.0
 
 
-def step(gates: torch.nn.Module, x: torch.Tensor, grad: torch.Tensor) -> Callable[[], None]:
+class Floor(torch.autograd.Function):
+    """Multiplying by gates that are given: the least that any gating costs. It samples nothing."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        """The input times the gates."""
+        ctx.save_for_backward(x, z)
+        return x * z
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Both gradients."""
+        x, z = ctx.saved_tensors
+        return grad * z, (grad * x).sum_to_size(z.shape)
+
+
+def step_of(gates: torch.nn.Module, x: torch.Tensor, grad: torch.Tensor) -> Step:
     """One training step: gate, penalty, both gradients."""
 
     def run() -> None:
@@ -34,13 +65,24 @@ def step(gates: torch.nn.Module, x: torch.Tensor, grad: torch.Tensor) -> Callabl
     return run
 
 
-def alternate(runs: dict[str, Callable[[], None]], seconds: float) -> dict[str, list[float]]:
+def floor_step(x: torch.Tensor, z: torch.Tensor, grad: torch.Tensor) -> Step:
+    """The floor's step."""
+
+    def run() -> None:
+        x.grad = z.grad = None
+        Floor.apply(x, z).backward(grad)
+
+    return run
+
+
+def alternate(runs: dict[str, Step], seconds: float) -> dict[str, list[float]]:
     """Times of each run in seconds, taken in turn until the time is up."""
     times: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
         run()
+        run()
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times[next(iter(times))]) < 5:
+    while time.perf_counter() < end or len(times[next(iter(times))]) < 7:
         for name, run in runs.items():
             start = time.perf_counter()
             run()
@@ -48,24 +90,74 @@ def alternate(runs: dict[str, Callable[[], None]], seconds: float) -> dict[str, 
     return times
 
 
-def main(arguments: Namespace) -> None:
-    """Print and record the median and the 20th and 80th percentile in milliseconds."""
+def peak_bytes(run: Step, release: Step) -> int | None:
+    """How far a step's memory rises above what was held before it; None where the system does not tell."""
+    if not Path("/proc/self/clear_refs").exists():
+        return None
+    release()
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _kilobytes("VmRSS")
+    run()
+    peak = (_kilobytes("VmHWM") - before) * 1024
+    release()
+    return peak
+
+
+def measure(case: str) -> list[dict]:
+    """A case's rows, one for each side."""
+    shape, mask, n_gates, spread = CASES[case]
+    x, grad = torch.randn(shape, requires_grad=True), torch.randn(shape)
+    z = torch.rand(shape[0], *spread) if mask is None or mask.dim() > 1 or spread[0] == 1 else torch.rand(shape)
+    z.requires_grad_()
+    captums = captum.module.BinaryConcreteStochasticGates(n_gates, mask)
+    torch._dynamo.reset()
+    sides = {
+        "captum": step_of(captums, x, grad),
+        "captum compiled": step_of(torch.compile(captums), x, grad),
+        "floor": floor_step(x, z, grad),
+        "l0gates": step_of(l0gates.BinaryConcreteStochasticGates(n_gates, mask), x, grad),
+        "l0gates, torch noise": step_of(l0gates.BinaryConcreteStochasticGates(n_gates, mask, noise="torch"), x, grad),
+    }
+    times = alternate(sides, SECONDS)
+    medians = {name: statistics.median(values) for name, values in times.items()}
+
+    def release() -> None:
+        x.grad = z.grad = None
+
     rows = []
-    for case, (shape, mask, n_gates) in CASES.items():
-        x, grad = torch.randn(shape, requires_grad=True), torch.randn(shape)
-        modules = {
-            "captum": captum.module.BinaryConcreteStochasticGates(n_gates, mask),
-            "l0gates": l0gates.BinaryConcreteStochasticGates(n_gates, mask),
-            "l0gates, torch noise": l0gates.BinaryConcreteStochasticGates(n_gates, mask, noise="torch"),
-        }
-        times = alternate({name: step(gates, x, grad) for name, gates in modules.items()}, SECONDS)
-        base = statistics.median(times["captum"])
-        for name, values in times.items():
-            low, _, high = statistics.quantiles(values, n=10)[1::3]
-            ratio = statistics.median(values) / base
-            row = {"case": case, "gates": name, "rounds": len(values)}
-            row |= {"ms_p20": round(low * 1e3, 3), "ms_median": round(statistics.median(values) * 1e3, 3)}
-            row |= {"ms_p80": round(high * 1e3, 3), "times_captum": round(ratio, 2)}
+    for name, values in times.items():
+        low, _, high = statistics.quantiles(values, n=10)[1::3]
+        peak = peak_bytes(sides[name], release)
+        rows.append(
+            {
+                "case": case,
+                "gates": name,
+                "kernel": backends()[0].kernel if name == "l0gates" else "",
+                "rounds": len(values),
+                "ms_p20": round(low * 1e3, 3),
+                "ms_median": round(medians[name] * 1e3, 3),
+                "ms_p80": round(high * 1e3, 3),
+                "speed_of_captum": round(medians["captum"] / medians[name], 2),
+                "time_of_floor": round(medians[name] / medians["floor"], 2),
+                "peak_of_input": "" if peak is None else round(peak / (x.numel() * x.element_size()), 2),
+            }
+        )
+    return rows
+
+
+def main(arguments: Namespace) -> None:
+    """Print and record the median and the 20th and 80th percentile in milliseconds, on two threads."""
+    torch.set_num_threads(2)
+    rows = []
+    for case in CASES:
+        for row in measure(case):
             print(row, flush=True)
             rows.append(row)
     record.write("gates", rows)
+
+
+def _kilobytes(name: str) -> int:
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1])

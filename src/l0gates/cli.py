@@ -2,10 +2,11 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ._version import __version__
+from .errors import ArgumentError
 
 _SELECT = """\
 Find the columns of a table that predict a target.
@@ -17,6 +18,14 @@ _EXAMPLES = """\
 examples:
   l0gates select --demo breast-cancer
   l0gates select houses.csv.gz --target price --out result
+"""
+
+
+_BACKENDS = """\
+Show which kernel serves which device and dtypes, and why not a faster one.
+
+With L0GATES_KERNELS=reference in the environment every device is served by the reference in plain PyTorch,
+which gives the same numbers, slower.
 """
 
 
@@ -45,10 +54,31 @@ def make_parser() -> argparse.ArgumentParser:
         default="auto",
         help="auto regresses numbers with fractions or more than 20 distinct values (default: %(default)s)",
     )
-    select.add_argument("--seed", type=int, default=0, help="fixes split and training (default: %(default)s)")
-    select.add_argument("--separator", default=",", help="between the fields of a CSV file (default: a comma)")
+    select.add_argument("--seed", type=_seed, default=0, help="fixes split and training (default: %(default)s)")
+    select.add_argument(
+        "--separator", type=_separator, default=",", help="between the fields of a CSV file (default: a comma)"
+    )
     select.add_argument("--out", type=Path, metavar="DIR", help="write the result to DIR/selection.json as well")
+    commands.add_parser(
+        "backends",
+        help="show which kernel serves which device, and why not a faster one",
+        description=_BACKENDS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     return parser
+
+
+def _seed(text: str) -> int:
+    value = int(text) if text.strip().lstrip("+").isdecimal() else -1
+    if not 0 <= value < 2**32:
+        raise argparse.ArgumentTypeError(f"expected an integer from 0 to 2**32 - 1; received {text!r}")
+    return value
+
+
+def _separator(text: str) -> str:
+    if len(text) != 1 or not text.isascii():
+        raise argparse.ArgumentTypeError(f"expected one ASCII character; received {text!r}")
+    return text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,16 +96,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = make_parser()
     arguments = parser.parse_args(argv)
+    if arguments.command == "select":
+        _check_select(parser, arguments)
+    try:
+        return _command(arguments.command)(arguments)
+    except ArgumentError as error:
+        print(f"l0gates {arguments.command}: {error}", file=sys.stderr)  # noqa: T201
+    except ModuleNotFoundError as missing:
+        print(_missing_extra(missing), file=sys.stderr)  # noqa: T201
+    except KeyboardInterrupt:
+        print(f"l0gates {arguments.command}: interrupted, nothing was written", file=sys.stderr)  # noqa: T201
+        return 130
+    return 2
+
+
+def _check_select(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     if (arguments.data is None) == (arguments.demo is None):
         parser.error("select: name a DATA file, or a --demo, and not both")
     if arguments.data is not None and arguments.target is None:
         parser.error("select: name the column to predict with --target")
-    try:
-        from .selection import command
-    except ModuleNotFoundError as missing:
-        print(_missing_extra(missing), file=sys.stderr)  # noqa: T201
-        return 2
-    return command.run(arguments)
+
+
+def _command(name: str) -> Callable[[argparse.Namespace], int]:
+    """What carries out a subcommand, loaded only now."""
+    if name == "backends":
+        from .ops import backends
+
+        return backends.run
+    from .selection import command
+
+    return command.run
 
 
 def _missing_extra(missing: ModuleNotFoundError) -> str:

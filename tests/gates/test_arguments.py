@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from fractions import Fraction
 
 import pytest
 import torch
@@ -29,6 +30,43 @@ REFUSED = [
         lambda: Binary(3, temperature=torch.tensor(0.5)),
         "temperature: expected a number; received a tensor; pass a float: it is a constant of the module, without",
     ),
+    (lambda: Binary(3, temperature=10**400), f"temperature: {NUMBER} 1000"),
+    (lambda: Binary(3, temperature=Fraction(1, 2)), f"temperature: {NUMBER} Fraction(1, 2); 2/3 is the usual choice"),
+    (lambda: Binary(3, eps=10**400), "eps: expected a number in [0, 0.5); received 1000"),
+    (lambda: Gaussian(3, std=10**400), "std: expected a finite number > 0; received 1000"),
+    (lambda: Binary(3, reg_weight=10**400), "reg_weight: expected a finite number >= 0, or a 0-d tensor of one; rec"),
+    (lambda: Binary(3, reg_weight=torch.tensor(True)), "reg_weight: expected a finite number >= 0, or a 0-d tensor"),
+    (lambda: Binary(3, reg_weight=torch.tensor(1j)), "reg_weight: expected a finite number >= 0, or a 0-d tensor"),
+    (
+        lambda: Gaussian(3, init_active_prob=torch.tensor(nan)),
+        "init_active_prob: expected a number in (0, 1), or None; received tensor(nan); 0.9 opens most gates",
+    ),
+    (
+        lambda: Binary(3, init_active_prob=torch.tensor(0.5)),
+        "init_active_prob: expected a number in (0, 1), or None; received tensor(0.5000); 0.9 opens most gates",
+    ),
+    (lambda: Binary(3, dtype="float32"), "dtype: expected a floating dtype; received 'float32'; gates have real"),
+    (
+        lambda: Binary(3)(None),
+        "input_tensor: expected a tensor of shape (batch, ...) in float16, bfloat16, float32 or float64; received None",
+    ),
+    (
+        lambda: Binary(3)(torch.ones(2, 3).to(torch.float8_e5m2)),
+        "input_tensor: expected a tensor of shape (batch, ...) in float16, bfloat16, float32 or float64; received sh",
+    ),
+    (
+        lambda: Binary(3, torch.arange(3).to_sparse()),
+        "mask: expected a dense integer tensor; received layout torch.sparse_coo; convert with .to_dense()",
+    ),
+    (
+        lambda: l0gates.functional.binary_concrete_sample(torch.zeros(3), seed=1, batch_size=2.5),
+        "batch_size: expected an integer >= 0; received 2.5; pass the number of draws",
+    ),
+    (
+        lambda: l0gates.functional.gaussian_sample(torch.zeros(3), seed=1, batch_size=True),
+        "batch_size: expected an integer >= 0; received True; pass the number of draws",
+    ),
+    (lambda: l0gates.l0_penalty(None), "model: expected an nn.Module; received NoneType; pass the whole model"),
     (lambda: Binary(3, lower_bound=0), "lower_bound: expected a finite number < 0; received 0; -0.1 is the usual"),
     (lambda: Binary(3, lower_bound=-inf), "lower_bound: expected a finite number < 0; received -inf; -0.1 is the"),
     (

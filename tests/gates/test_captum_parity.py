@@ -217,3 +217,18 @@ def test_a_subclass_with_other_evaluation_gates_or_probabilities_is_asked_for_th
     assert gates(torch.ones(2, 4))[1].item() == pytest.approx(0.4)
     assert torch.equal(gates.eval()(torch.ones(2, 4))[0], torch.full((2, 4), 0.5))
     assert not torch.equal(gates.train()(torch.ones(2, 4))[0], torch.full((2, 4), 0.5))
+
+
+@pytest.mark.parametrize(("training", "where"), [(True, "module"), (False, "module"), (True, "class")])
+@pytest.mark.parametrize("name", ["BinaryConcreteStochasticGates", "GaussianStochasticGates"])
+def test_a_sampler_that_replaces_the_built_in_one_is_asked(name, training, where, monkeypatch):
+    outputs = []
+    for kind in (getattr(l0gates, name), getattr(captum.module, name)):
+        gates = kind(2).train(training)
+        if where == "module":
+            gates._sample_gate_values = lambda batch_size: torch.full((batch_size, 2), 0.75)
+        else:
+            monkeypatch.setattr(kind, "_sample_gate_values", lambda self, n: torch.full((n, 2), 0.75))
+        outputs.append(gates(torch.ones(3, 2))[0])
+    assert torch.equal(*outputs)
+    assert (outputs[0] == 0.75).all()

@@ -5,6 +5,8 @@ import torch
 
 from l0gates import ArgumentError
 from l0gates import BinaryConcreteStochasticGates as Binary
+from l0gates.ops import reference
+from l0gates.ops.binary_concrete import BINARY_CONCRETE
 
 SCATTERED = torch.tensor([2, 0, 1, 0])
 
@@ -117,12 +119,19 @@ def test_a_swapped_mask_is_used_in_functional_call():
 @pytest.mark.parametrize("training", [True, False])
 def test_no_index_of_the_size_of_the_batch(mask, training):
     """Of what a forward and backward pass allocates, no int64 tensor reaches the input's size."""
-    gates = Binary(32 * 16 if mask is None else 32, mask).train(training)
+    n_gates = 32 * 16 if mask is None else 32
+    gates = Binary(n_gates, mask).train(training)
     x = torch.randn(64, 32, 4, 4, requires_grad=True)
     with LargestInteger() as largest:
         gated, penalty = gates(x)
         (gated.sum() + penalty).backward()
-    assert largest.elements < x.numel()
+        # Nor in the reference, which the op hides from this mode.
+        constants = [torch.tensor(c, dtype=torch.float64) for c in (2 / 3, -0.1, 1.1, 1e-8)]
+        inner = 1 if mask is None else 16
+        fixed = (BINARY_CONCRETE, x.detach(), gates.log_alpha_param.detach(), None, inner, torch.tensor(3), True)
+        reference.apply(*fixed, *constants)
+        reference.apply_backward(BINARY_CONCRETE, x.detach(), *fixed[1:], True, True, *constants)
+    assert 0 < largest.elements < x.numel()
 
 
 class LargestInteger(torch.utils._python_dispatch.TorchDispatchMode):
@@ -136,3 +145,30 @@ class LargestInteger(torch.utils._python_dispatch.TorchDispatchMode):
             if isinstance(tensor, torch.Tensor) and tensor.dtype == torch.int64:
                 self.elements = max(self.elements, tensor.numel())
         return result
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("record", ["fx", "jit"])
+def test_a_recorded_program_holds_the_mask_and_uses_one_that_is_loaded(training, record):
+    gates, x = Binary(3, torch.tensor([0, 1, 2])).train(training), torch.ones(2, 3)
+    with torch.no_grad():
+        gates.log_alpha_param.copy_(torch.tensor([-60.0, 60.0, 60.0]))
+    traced = torch.fx.symbolic_trace(gates) if record == "fx" else torch.jit.trace(gates, (x,), check_trace=False)
+    assert set(traced.state_dict()) == set(gates.state_dict()) == {"mask", "log_alpha_param"}
+    state = gates.state_dict() | {"mask": torch.tensor([1, 2, 0])}
+    traced.load_state_dict(state)
+    assert traced(x)[0][0].tolist() == [1.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_gates_without_values_or_on_another_device_are_refused(training):
+    x = torch.ones(2, 3)
+    with pytest.raises(ArgumentError, match=r"^gates: expected to be on cpu, where the input is; received meta; load"):
+        Binary(3, device="meta").train(training)(x)
+    unread = Binary(3, torch.empty(3, dtype=torch.long, device="meta")).train(training)
+    with pytest.raises(ArgumentError, match=r"^mask: expected to be on cpu, where the input is; received meta; load"):
+        unread(x)
+    unread.mask = torch.arange(3)
+    assert unread(x)[0].shape == (2, 3)
+    with pytest.raises(ArgumentError, match=r"^gates: expected to be on meta, where the input is; received cpu; move"):
+        Binary(3).train(training)(x.to("meta"))

@@ -231,3 +231,15 @@ def test_arguments_out_of_range_are_refused(call, message):
 def test_gaussian_mean_is_symmetric_about_one_half():
     mu = torch.linspace(-3, 4, 71, dtype=torch.float64)
     torch.testing.assert_close(Gaussian.mean(mu) + Gaussian.mean(1 - mu), torch.ones_like(mu))
+
+
+def test_means_hold_in_float32_where_constants_are_extreme():
+    a = torch.tensor([-1.0, 0.5, 2.0])
+    near = {"lower_bound": -0.1, "upper_bound": 1 + 1e-9}
+    expected = functional.binary_concrete_mean(a.double(), **near)
+    torch.testing.assert_close(functional.binary_concrete_mean(a, **near).double(), expected, atol=1e-6, rtol=0)
+    as_tensors = {name: torch.tensor(value, dtype=torch.float64) for name, value in near.items()}
+    torch.testing.assert_close(functional.binary_concrete_mean(a, **as_tensors).double(), expected, atol=1e-6, rtol=0)
+    for std in (1e6, 1e12):
+        mean = functional.gaussian_mean(torch.tensor([0.5, 1e5]), std=std)
+        torch.testing.assert_close(mean[0].item(), 0.5, atol=1e-3, rtol=0)

@@ -48,12 +48,13 @@ def test_word_of_a_gate_of_an_example(seed, stream):
         example = first + row
         for gate in range(n_gates):
             counter = (gate // 4, example & WORD, example >> 32, stream)
-            assert words[row, gate] == _philox_by_integers(counter, (low, high))[gate % 4]
+            assert words[gate % 4][row, gate // 4] == _philox_by_integers(counter, (low, high))[gate % 4]
 
 
 def test_uniform_is_the_words_top_bits():
     seed, n_gates = torch.tensor(123), 9
-    word, low = (random_words(seed, 0, 5, n_gates, stream) for stream in (0, 2))
+    fours = (random_words(seed, 0, 5, n_gates, stream) for stream in (0, 2))
+    word, low = (torch.stack(four, -1).flatten(1)[:, :n_gates] for four in fours)
     single = uniform(seed, 5, n_gates, 0, torch.float32)
     double = uniform(seed, 5, n_gates, 0, torch.float64)
     assert torch.equal(single, (((word >> 9).double() + 0.5) * 2.0**-23).float())

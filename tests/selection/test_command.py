@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from l0gates import cli
 from l0gates.cli import main
 from l0gates.selection import L0FeatureSelector, summary
 from l0gates.selection.demo import breast_cancer
@@ -146,6 +147,10 @@ def test_wrong_data_ends_with_one_line_and_exit_code_2(houses, capsys, arguments
         ([], "name a DATA file, or a --demo, and not both"),
         (["x.csv", "--demo", "breast-cancer"], "name a DATA file, or a --demo, and not both"),
         (["x.csv"], "name the column to predict with --target"),
+        (["x.csv", "--target", "y", "--seed", "-1"], "--seed: expected an integer from 0 to 2**32 - 1; received '-1'"),
+        (["x.csv", "--target", "y", "--seed", str(2**32)], "--seed: expected an integer from 0 to 2**32 - 1; received"),
+        (["x.csv", "--target", "y", "--separator", ";;"], "--separator: expected one ASCII character; received ';;'"),
+        (["x.csv", "--target", "y", "--separator", "é"], "--separator: expected one ASCII character; received 'é'"),
     ],
 )
 def test_incomplete_arguments_end_with_usage_and_exit_code_2(capsys, arguments, message):
@@ -163,6 +168,34 @@ def test_rare_classes_and_few_rows_are_refused(tmp_path, capsys):
     path.write_text("a,b\n" + "".join(f"{i},{i % 2}\n" for i in range(10)))
     assert main(["select", str(path), "--target", "b"]) == 2
     assert "data: expected at least 20 rows; received 10; bring more of them" in capsys.readouterr().err
+
+
+def test_a_score_that_has_no_value_is_refused(tmp_path, capsys):
+    path = tmp_path / "table.csv"
+    path.write_text("a,b\n" + "".join(f"{i},{0.5 if i == 7 else 1.0}\n" for i in range(40)))
+    assert main(["select", str(path), "--target", "b", "--task", "regression"]) == 2
+    expected = "target: expected two different values or more among the 8 held-out rows; received one; bring more"
+    assert expected in capsys.readouterr().err
+    path.write_text("a,b\n" + "".join(f"{i - 20}e306,{i / 3}\n" for i in range(40)))
+    assert main(["select", str(path), "--target", "b"]) == 2
+    assert "X: expected columns of which mean and variance are finite; received" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(houses, tmp_path, capsys):
+    (tmp_path / "taken").write_text("a file")
+    assert main(["select", str(houses), "--target", "price", "--out", str(tmp_path / "taken")]) == 2
+    captured = capsys.readouterr()
+    assert "out: expected a folder to write to; received" in captured.err
+    assert captured.out == ""
+
+
+def test_an_interruption_while_loading_is_said_in_one_line(capsys, monkeypatch):
+    def interrupt(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_command", interrupt)
+    assert main(["select", "--demo", "breast-cancer"]) == 130
+    assert capsys.readouterr().err.splitlines() == ["l0gates select: interrupted, nothing was written"]
 
 
 def test_an_interruption_is_said_in_one_line(houses, capsys, monkeypatch):

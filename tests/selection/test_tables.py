@@ -73,6 +73,15 @@ CSV = "a,b,c\n1,2,x\n2,1,y\n3,,x\n"
         ("table.csv", "a,b\ninf,2\n1.5,3\n", "b", "data: expected finite numbers; received infinity in a; replace the"),
         ("table.parquet", "no parquet", "a", "data: expected a readable parquet file; received table.parquet; the re"),
         ("table.csv.gz", "no gzip", "a", "data: expected a readable csv file; received table.csv.gz; the reader says"),
+        (".", None, "a", "data: expected a CSV or Parquet file; received"),
+        ("table.csv", "a,b,b\n1,2,3\n", "a", "data: expected column names that differ; received twice: b; rename"),
+        ("table.csv", "a,b\ninf,2\n1,3\n", "a", "target: expected finite numbers; received infinity in 'a'; replace"),
+        (
+            "table.csv",
+            "a,b\n" + "".join(f"{i if i else 'NA'},{i}\n" for i in range(20)),
+            "a",
+            "target: expected numbers or labels in 'a'; received numbers, and 1 of 20 that are none (NA); drop these",
+        ),
         ("table.csv", "", "a", "data: expected a readable csv file; received table.csv; the reader says: "),
     ],
 )
@@ -91,3 +100,10 @@ def test_a_near_miss_is_suggested(tmp_path):
     path.write_text("price,b\n1,2\n2,1\n")
     with pytest.raises(ArgumentError, match=r"did you mean 'price'\?$"):
         read_table(path, "prise")
+
+
+def test_decimal_targets_are_numbers(tmp_path):
+    path = tmp_path / "table.parquet"
+    frame = pl.DataFrame({"a": [1.0, 2.0, 3.0], "b": ["1.50", "2.25", "0.10"]})
+    frame.with_columns(pl.col("b").cast(pl.Decimal(10, 2))).write_parquet(path)
+    assert read_table(path, "b").target.tolist() == [1.5, 2.25, 0.1]

@@ -2,18 +2,17 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from numbers import Integral
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import refusal
 from ..ops import masks, scalars
 from ..ops.masks import Layout, Strides
 from ..ops.reference import multiply
 from ..ops.scalars import at_least_float32, reduce
 from .attributes import Choice, Constant
+from .checks import check_devices, check_dtype, check_gate_values, check_input, check_n_gates
 from .masked import MaskedModule
 
 # Leaves of torch.fx.symbolic_trace: they look at shapes, dtypes and devices.
@@ -98,8 +97,8 @@ class StochasticGatesBase(MaskedModule, ABC):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        _check_n_gates(n_gates)
-        _check_dtype(dtype)
+        check_n_gates(n_gates)
+        check_dtype(dtype)
         scalars.check_choice("reg_reduction", reg_reduction, scalars.REDUCTIONS)
         super().__init__(n_gates, mask, device)
         self._factory: dict[str, Any] = {"device": device, "dtype": dtype}
@@ -199,7 +198,7 @@ class StochasticGatesBase(MaskedModule, ABC):
 
     def _gate_evaluation(self, input_tensor: Tensor) -> Tensor:
         """Gate by the deterministic values: one broadcast multiplication."""
-        if self._draws_in_evaluation:
+        if self._draws_in_evaluation or "_sample_gate_values" in self.__dict__:
             return self._gate_training(input_tensor)
         values = self._get_gate_values().unsqueeze(0)
         return _gate(input_tensor, values, self.n_gates, *self._mask_in_use(), True)
@@ -212,7 +211,9 @@ class StochasticGatesBase(MaskedModule, ABC):
 
     def _constant(self, name: str, like: Tensor) -> Tensor:
         """The hyper-parameter as a 0-d tensor on the device of ``like``."""
-        return _on_device_of(like, self._tensors[name], self._constants[name])
+        # A program of torch.fx is given the number: a tensor would become a buffer of it.
+        tensor = None if masks.is_fx_tracing() else self._tensors[name]
+        return _on_device_of(like, tensor, self._constants[name])
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> "StochasticGatesBase":
         super()._apply(fn, recurse)
@@ -221,14 +222,16 @@ class StochasticGatesBase(MaskedModule, ABC):
         return self
 
 
-def _on_device_of(like: Tensor, tensor: Tensor, value: float | Tensor) -> Tensor:
-    """A constant's tensor, or one made from its value where the gates have been moved without it."""
-    return tensor if tensor.device == like.device else scalars.as_tensor(value, like.device)
+def _on_device_of(like: Tensor, tensor: Tensor | None, value: float | Tensor) -> Tensor:
+    """A constant's tensor, or one made from its value where there is none on this device."""
+    if tensor is not None and tensor.device == like.device:
+        return tensor
+    return scalars.as_tensor(value, like.device)
 
 
 def _batch_size(input_tensor: Tensor) -> int:
     """The number of examples of an input that gates can take."""
-    _check_input(input_tensor)
+    check_input(input_tensor)
     return input_tensor.shape[0]
 
 
@@ -237,52 +240,26 @@ def _gate(
     values: Tensor,
     n_gates: int,
     index: Tensor | None,
-    strides: Strides | None,
+    strides: Strides | str | None,
     rounded: bool,
 ) -> Tensor:
     """Fold gate values and multiply; ``rounded`` takes them to the input's dtype first."""
     layout = find_layout(input_tensor, n_gates, index, strides)
-    _check_gate_values(values, n_gates, input_tensor)
+    check_devices(input_tensor, gates=values, mask=index)
+    check_gate_values(values, n_gates, input_tensor)
     gates = at_least_float32(values).clamp(0, 1)
     return multiply(input_tensor, gates.to(input_tensor.dtype) if rounded else gates, layout)
 
 
-def find_layout(input_tensor: Tensor, n_gates: int, index: Tensor | None, strides: Strides | None) -> Layout:
+def find_layout(input_tensor: Tensor, n_gates: int, index: Tensor | None, strides: Strides | str | None) -> Layout:
     """Which gate each element of an input uses, after checking that input and gates fit."""
-    _check_input(input_tensor)
+    check_input(input_tensor)
     shape = masks.shape_of(input_tensor)
-    return masks.fit_elements(n_gates, shape) if index is None else masks.fit(index, strides, shape)
-
-
-def _check_input(input_tensor: Tensor) -> None:
-    if input_tensor.dim() < 2 or not input_tensor.is_floating_point():
-        raise refusal(
-            "input_tensor",
-            expected="a floating tensor of shape (batch, ...)",
-            received=f"shape {tuple(input_tensor.shape)}, {input_tensor.dtype}",
-            remedy="put the examples along the first dimension, and convert with .float()",
-        )
-
-
-def _check_gate_values(values: Tensor, n_gates: int, input_tensor: Tensor) -> None:
-    rows, columns = masks.shape_of(values)
-    if columns != n_gates or (rows != 1 and rows != masks.shape_of(input_tensor)[0]):
-        raise refusal(
-            "gate values",
-            expected=f"shape (batch or 1, {n_gates})",
-            received=f"shape {(rows, columns)}",
-            remedy="return a value for each gate from _sample_gate_values and _get_gate_values",
-        )
-
-
-def _check_n_gates(n_gates: object) -> None:
-    if not isinstance(n_gates, Integral) or isinstance(n_gates, bool) or n_gates < 1:
-        raise refusal("n_gates", expected="an integer >= 1", received=repr(n_gates), remedy="pass the number of gates")
-
-
-def _check_dtype(dtype: torch.dtype | None) -> None:
-    if dtype is not None and not dtype.is_floating_point:
-        raise refusal("dtype", expected="a floating dtype", received=str(dtype), remedy="gates have real parameters")
+    if index is None:
+        return masks.fit_elements(n_gates, shape)
+    if isinstance(strides, str):  # masks.UNREAD
+        index, strides = masks.read(index, n_gates)
+    return masks.fit(index, strides, shape)
 
 
 def _depth(cls: type, name: str) -> int:

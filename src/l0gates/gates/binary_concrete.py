@@ -1,5 +1,6 @@
 """Binary concrete gates: the module that the project is named for."""
 
+import math
 from typing import Any, Self
 
 import torch
@@ -182,6 +183,11 @@ class BinaryConcreteStochasticGates(DistributionGates):
     def _from_pretrained(cls, log_alpha_param: Tensor, *args: Any, **kwargs: Any) -> Self:
         """Captum's name of :meth:`from_pretrained`."""
         return cls.from_pretrained(log_alpha_param, *args, **kwargs)
+
+    @property
+    def active_prob_offset(self) -> float:
+        """temperature * log(-lower_bound / upper_bound), Captum's name for what the active probability subtracts."""
+        return float(self.temperature * math.log(-self.lower_bound / self.upper_bound))
 
     def _parameter_at(self, active_prob: float) -> float:
         return ops.log_alpha_of(

@@ -15,6 +15,7 @@ from ..ops.masks import Strides, shape_of
 from ..ops.noise import draw_seed
 from .attributes import Choice
 from .base import StochasticGatesBase, find_layout
+from .checks import check_devices
 
 # Leaves of torch.fx.symbolic_trace: they look at shapes, dtypes and devices.
 for _leaf in ("_apply_sampled", "_draw"):
@@ -49,7 +50,6 @@ class DistributionGates(StochasticGatesBase):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        # Who brings a sampler of their own is asked for the gates: the op would not know of it.
         cls._fused = cls._sample_gate_values is DistributionGates._sample_gate_values
 
     def __init__(
@@ -102,6 +102,13 @@ class DistributionGates(StochasticGatesBase):
         parameter = self._parameter()
         return tuple(self._constant(name, parameter) for name in self._distribution.constants)
 
+    def _is_fused(self) -> bool:
+        """Whether the op may draw: who brings a sampler, to a class or to one module, is asked for the gates."""
+        if torch.compiler.is_compiling():
+            return self._fused
+        given = type(self)._sample_gate_values is not DistributionGates._sample_gate_values
+        return not given and "_sample_gate_values" not in self.__dict__
+
     def _sample_gate_values(self, batch_size: int) -> Tensor:
         if not self.training:
             return self._get_gate_values().expand(batch_size, self.n_gates)
@@ -110,7 +117,7 @@ class DistributionGates(StochasticGatesBase):
         return _draw(self._distribution.name, self._parameter(), batch_size, *self._constant_tensors())
 
     def _gate_training(self, input_tensor: Tensor) -> Tensor:
-        if not self._fused or self.noise == "torch" or not self.training:
+        if not self._is_fused() or self.noise == "torch" or not self.training:
             return super()._gate_training(input_tensor)
         return _apply_sampled(
             self._distribution.name,
@@ -137,12 +144,13 @@ def _apply_sampled(
     input_tensor: Tensor,
     parameter: Tensor,
     index: Tensor | None,
-    strides: Strides | None,
+    strides: Strides | str | None,
     per_example: bool,
     *constants: Tensor,
 ) -> Tensor:
     """Gate an input by freshly drawn gates, in one op each way."""
     layout = find_layout(input_tensor, shape_of(parameter)[0], index, strides)
+    check_devices(input_tensor, gates=parameter, mask=index)
     return library.apply(
         _BY_NAME[name],
         input_tensor,

@@ -64,15 +64,18 @@ class MaskedModule(nn.Module):
         return self._classify(mask)
 
     def _classify(self, mask: Tensor) -> KnownMask:
-        masks.check_values(mask, self.n_gates)
-        strides = masks.find_strides(mask, self.n_gates)
-        return KnownMask(mask, _version(mask), mask.detach().to(torch.int32), strides)
+        return KnownMask(mask, _version(mask), *masks.read(mask, self.n_gates))
 
-    def _mask_in_use(self) -> tuple[Tensor | None, Strides | None]:
+    def _mask_in_use(self) -> tuple[Tensor | None, Strides | str | None]:
         """The mask as int32 and its strides, checked again if it was changed in place or swapped."""
         mask, known = self.mask, self._known_mask
         if mask is None:
             return None, None
+        # Recorded programs hold the buffer itself, so that a mask loaded into them is the one they use.
+        if masks.is_fx_tracing():
+            return mask, masks.UNREAD
+        if masks.is_tracing():
+            return mask.to(torch.int32), None
         if torch.compiler.is_compiling():
             if known is None:
                 raise refusal(

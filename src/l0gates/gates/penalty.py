@@ -33,6 +33,8 @@ def l0_penalty(model: nn.Module) -> Tensor:
     >>> round(l0_penalty(nn.Sequential(*gates, nn.Linear(4, 1))).item(), 6)
     3.6
     """
+    if not isinstance(model, nn.Module):
+        raise refusal("model", expected="an nn.Module", received=type(model).__name__, remedy="pass the whole model")
     penalties = [m.penalty().sum() for m in model.modules() if isinstance(m, StochasticGatesBase)]
     if not penalties:
         raise refusal(

@@ -135,7 +135,8 @@ def binary_concrete_mean(
     >>> binary_concrete_mean(torch.tensor([-2.0, 0.0, 2.0]))
     tensor([0.1427, 0.5000, 0.8573])
     """
-    a, t, lower, upper = _prepared(log_alpha, temperature, lower_bound, upper_bound)
+    # In float64: bounds may lie so near to 0 and 1 that float32 cannot tell them apart.
+    a, t, lower, upper = _prepared(scalars.in_float64(log_alpha), temperature, lower_bound, upper_bound)
     nodes, weights = (
         torch.tensor(values, dtype=a.dtype).to(a.device, non_blocking=True) for values in (_NODES, _WEIGHTS)
     )
@@ -143,7 +144,7 @@ def binary_concrete_mean(
     v = first + (last - first) * nodes
     density = (upper - lower) * torch.sigmoid(v) * torch.sigmoid(-v) * (last - first)
     above = torch.sigmoid(a.unsqueeze(-1) - t * v)
-    return (above * (weights * density)).sum(-1).clamp(0, 1)
+    return (above * (weights * density)).sum(-1).clamp(0, 1).to(scalars.compute_dtype(log_alpha))
 
 
 def binary_concrete_active_prob(

@@ -104,9 +104,10 @@ def gaussian_mean(mu: Tensor, *, std: Scalar = STD) -> Tensor:
     tensor([0.0042, 0.5000, 0.9958])
     """
     scalars.check_std(std)
-    m = scalars.at_least_float32(mu)
+    m = scalars.in_float64(mu)  # the difference cancels where std is large
     s = cast(std, m)
-    return (s * (_primitive(m / s) - _primitive((m - 1) / s))).clamp(0, 1)
+    mean = s * (_primitive(m / s) - _primitive((m - 1) / s))
+    return mean.clamp(0, 1).to(scalars.compute_dtype(mu))
 
 
 def gaussian_active_prob(mu: Tensor, *, std: Scalar = STD) -> Tensor:

@@ -1,7 +1,8 @@
 """The ops that apply sampled gates: schemas, fakes, gradients and vmap rules, all in Python.
 
 For a distribution D there are ``l0gates::D_apply`` and ``l0gates::D_apply_backward``. The reference is their
-default kernel; a faster one is added with ``LIBRARY.impl(name, kernel, "CPU" or "CUDA")`` and nothing else.
+default kernel; a faster one is added with ``LIBRARY.impl(name, kernel, device)`` and nothing else: for CPU in C++
+(``cpu/``), for CUDA in Triton (``cuda/``).
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import reference
+from . import backends, reference
 from .binary_concrete import BINARY_CONCRETE
 from .distribution import Distribution
 from .gaussian import GAUSSIAN
@@ -73,11 +74,13 @@ def _define(distribution: Distribution) -> Callable[..., Tensor]:
         f"{name}_backward(Tensor grad, {leading}, bool per_example, bool input_grad, bool parameter_grad, "
         f"{constants}) -> (Tensor, Tensor)"
     )
-    for op_name, kernel, fake, gradient in (
-        (name, _kernel, _fake, Apply),
-        (f"{name}_backward", _backward_kernel, _backward_fake, ApplyBackward),
+    for op_name, kernel, on_cuda, fake, gradient in (
+        (name, _kernel, _on_cuda, _fake, Apply),
+        (f"{name}_backward", _backward_kernel, _backward_on_cuda, _backward_fake, ApplyBackward),
     ):
         LIBRARY.impl(op_name, partial(kernel, distribution), "CompositeExplicitAutograd")
+        if not backends.missing_triton():
+            LIBRARY.impl(op_name, partial(on_cuda, distribution), "CUDA")
         LIBRARY.impl(op_name, partial(gradient.apply, distribution), "Autograd")
         torch.library.register_fake(f"l0gates::{op_name}", fake, lib=LIBRARY)
         torch.library.register_vmap(f"l0gates::{op_name}", partial(_vmap, gradient, distribution), lib=LIBRARY)
@@ -100,7 +103,23 @@ def _kernel(distribution: Distribution, input: Tensor, *args: Any) -> Tensor:
 
 
 def _backward_kernel(distribution: Distribution, grad: Tensor, input: Tensor, *args: Any) -> tuple[Tensor, Tensor]:
-    by_input, by_parameter = reference.apply_backward(distribution, grad, input, *args)
+    return _first_in_format_of(input, reference.apply_backward(distribution, grad, input, *args))
+
+
+def _on_cuda(distribution: Distribution, input: Tensor, *args: Any) -> Tensor:
+    from .cuda import launch
+
+    return _in_format_of(input, launch.apply(distribution, input, *args))
+
+
+def _backward_on_cuda(distribution: Distribution, grad: Tensor, input: Tensor, *args: Any) -> tuple[Tensor, Tensor]:
+    from .cuda import launch
+
+    return _first_in_format_of(input, launch.apply_backward(distribution, grad, input, *args))
+
+
+def _first_in_format_of(input: Tensor, gradients: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    by_input, by_parameter = gradients
     return _in_format_of(input, by_input) if by_input.shape == input.shape else by_input, by_parameter
 
 

@@ -25,6 +25,10 @@ class Layout(NamedTuple):
     inner: int
 
 
+# In the place of strides: the mask's values are still to be read.
+UNREAD = "unread"
+
+
 class Strides(NamedTuple):
     """A regular mask: the dimensions along which it varies, counted from the last (-1), and its repeats.
 
@@ -39,6 +43,14 @@ class Strides(NamedTuple):
 def is_tracing() -> bool:
     """Whether ``torch.jit.trace`` is recording."""
     return bool(torch.jit.is_tracing())  # type: ignore[attr-defined, no-untyped-call]
+
+
+def is_fx_tracing() -> bool:
+    """Whether ``torch.fx.symbolic_trace`` is recording; export and ``make_fx`` use its tracer, but run the code."""
+    # The flag itself, since is_fx_tracing() warns and its successor is younger than PyTorch 2.10.
+    if torch.compiler.is_compiling() or not torch.fx._symbolic_trace._is_fx_tracing_flag:
+        return False
+    return torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.PROXY) is None
 
 
 def shape_of(tensor: Tensor) -> Shape:
@@ -79,6 +91,8 @@ def check_kind(mask: object) -> None:
     """Refuse what is not an integer tensor; bool is none."""
     if not isinstance(mask, Tensor):
         _refuse("an integer tensor or None", repr(type(mask).__name__), "pass torch.tensor(...)")
+    elif mask.layout != torch.strided:
+        _refuse("a dense integer tensor", f"layout {mask.layout}", "convert with .to_dense()")
     elif mask.dtype == torch.bool or mask.is_floating_point() or mask.is_complex():
         _refuse("an integer tensor", str(mask.dtype), "pass gate numbers, e.g. mask.long()")
 
@@ -99,6 +113,12 @@ def find_strides(mask: Tensor, n_gates: int) -> Strides | None:
     first, last = varying[0] - mask.dim(), varying[-1] - mask.dim()
     after = prod(mask.shape[mask.dim() + last + 1 :])
     return Strides(first, last, repeat // after)
+
+
+def read(mask: Tensor, n_gates: int) -> tuple[Tensor, Strides | None]:
+    """Check a mask and classify it: as int32, with its strides if it is regular."""
+    check_values(mask, n_gates)
+    return mask.detach().to(torch.int32), find_strides(mask, n_gates)
 
 
 def fit(index: Tensor, strides: Strides | None, input_shape: Shape) -> Layout:

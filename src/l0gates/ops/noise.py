@@ -1,7 +1,7 @@
 """The op ``l0gates::uniform`` and the seeds it takes.
 
-Apart from the ops that apply gates, because the plain samples draw the same noise. Only the reference is
-registered here; a device's kernel adds an implementation under the same name.
+Apart from the ops that apply gates, because the plain samples draw the same noise. The reference is registered
+here; a device's kernel adds an implementation under the same name.
 """
 
 from typing import Any
@@ -10,13 +10,19 @@ import torch
 from torch import Tensor
 
 from ..errors import refusal
-from . import philox
+from . import backends, philox
 
 LIBRARY = torch.library.Library("l0gates", "FRAGMENT")
 LIBRARY.define("uniform(Tensor seed, SymInt batch_size, SymInt n_gates, int stream, ScalarType dtype) -> Tensor")
 LIBRARY.impl("uniform", philox.uniform, "CompositeExplicitAutograd")
 # Integers go in: there is nothing to differentiate.
 LIBRARY.impl("uniform", torch.library.fallthrough_kernel, "Autograd")
+
+
+def _on_cuda(*args: Any) -> Tensor:
+    from .cuda import launch
+
+    return launch.uniform(*args)
 
 
 def _fake(seed: Tensor, batch_size: int, n_gates: int, stream: int, dtype: torch.dtype) -> Tensor:
@@ -28,6 +34,8 @@ def _vmap(info: Any, in_dims: tuple[Any, ...], seed: Tensor, *args: Any) -> tupl
 
 
 torch.library.register_fake("l0gates::uniform", _fake, lib=LIBRARY)
+if not backends.missing_triton():
+    LIBRARY.impl("uniform", _on_cuda, "CUDA")
 torch.library.register_vmap("l0gates::uniform", _vmap, lib=LIBRARY)
 
 

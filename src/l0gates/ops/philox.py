@@ -52,8 +52,8 @@ def philox4x32(counter: Words, key: tuple[Tensor, Tensor]) -> Words:
     return c0, c1, c2, c3
 
 
-def random_words(seed: Tensor, first_example: int, batch_size: int, n_gates: int, stream: int) -> Tensor:
-    """The words of examples ``first_example`` to ``first_example + batch_size - 1``.
+def random_words(seed: Tensor, first_example: int, batch_size: int, n_gates: int, stream: int) -> Words:
+    """The words of examples ``first_example`` to ``first_example + batch_size - 1``, in fours.
 
     Gate ``g`` of example ``e`` takes word ``g % 4`` of counter ``(g // 4, e low, e high, stream)`` under the
     key ``(seed low, seed high)``.
@@ -67,16 +67,15 @@ def random_words(seed: Tensor, first_example: int, batch_size: int, n_gates: int
 
     Returns
     -------
-    Tensor
-        int64 of shape ``(*seed.shape, batch_size, n_gates)``.
+    tuple of four int64 tensors
+        Shape ``(*seed.shape, batch_size, ceil(n_gates / 4))``; the words of gates 0, 4, 8, ... come first.
     """
     device = seed.device
     blocks = torch.arange((n_gates + 3) // 4, device=device)
     examples = torch.arange(first_example, first_example + batch_size, device=device).unsqueeze(1)
     fourth = torch.full((), stream, dtype=torch.int64, device=device)
     key = seed[..., None, None]
-    words = philox4x32((blocks, examples & _WORD, (examples >> 32) & _WORD, fourth), (key & _WORD, (key >> 32) & _WORD))
-    return torch.stack(words, dim=-1).flatten(-2)[..., :n_gates]
+    return philox4x32((blocks, examples & _WORD, (examples >> 32) & _WORD, fourth), (key & _WORD, (key >> 32) & _WORD))
 
 
 def uniform(seed: Tensor, batch_size: int, n_gates: int, stream: int, dtype: torch.dtype) -> Tensor:
@@ -104,9 +103,12 @@ def uniform(seed: Tensor, batch_size: int, n_gates: int, stream: int, dtype: tor
         count = min(rows, batch_size - first)
         words = random_words(seed, first, count, n_gates, stream)
         if dtype == torch.float64:
-            low = random_words(seed, first, count, n_gates, stream + 2)
-            fraction = (((words << 20) | (low >> 12)).to(dtype) + 0.5) * 2.0**-52
+            lows = random_words(seed, first, count, n_gates, stream + 2)
+            fours = [
+                (((word << 20) | (low >> 12)).to(dtype) + 0.5) * 2.0**-52 for word, low in zip(words, lows, strict=True)
+            ]
         else:
-            fraction = ((words >> 9).to(dtype) + 0.5) * 2.0**-23
-        noise[..., first : first + count, :] = fraction
+            fours = [((word >> 9).to(dtype) + 0.5) * 2.0**-23 for word in words]
+        # Floating before they are put in line: no int64 tensor reaches the size of the noise.
+        noise[..., first : first + count, :] = torch.stack(fours, dim=-1).flatten(-2)[..., :n_gates]
     return noise

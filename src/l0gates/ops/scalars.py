@@ -6,6 +6,7 @@ looking would wait for the device. Kernels take 0-d tensors: a Python number wou
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 from numbers import Real
 from typing import TypeGuard
 
@@ -22,6 +23,11 @@ REDUCTIONS = ("sum", "mean", "none")
 def at_least_float32(tensor: Tensor) -> Tensor:
     """The tensor itself, or in float32 if it is of a half type."""
     return tensor.to(compute_dtype(tensor))
+
+
+def in_float64(tensor: Tensor) -> Tensor:
+    """The tensor in float64, or in float32 on a device that has no float64."""
+    return tensor.to(torch.float32 if tensor.device.type == "mps" else torch.float64)
 
 
 def compute_dtype(tensor: Tensor) -> torch.dtype:
@@ -76,7 +82,7 @@ def check_reg_weight(value: object) -> None:
     """Refuse a weight that is negative, not finite, or a tensor with dimensions."""
     if isinstance(value, Tensor):
         value = value.detach()
-        if value.dim() == 0 and (value.is_meta or 0 <= value.item() < math.inf):
+        if value.dim() == 0 and value.is_floating_point() and (value.is_meta or 0 <= value.item() < math.inf):
             return
     elif _is_finite(value) and value >= 0:
         return
@@ -90,14 +96,15 @@ def check_reg_weight(value: object) -> None:
 
 def check_active_prob(value: object) -> None:
     """Refuse an initial active probability outside (0, 1); None stands for none."""
-    if value is not None:
+    if value is not None and not (_is_finite(value) and 0 < value < 1):
         expected = "a number in (0, 1), or None"
-        _check("init_active_prob", value, lambda p: 0 < p < 1, expected, "0.9 opens most gates")
+        raise refusal("init_active_prob", expected=expected, received=repr(value), remedy="0.9 opens most gates")
 
 
 def check_batch_size(value: object) -> None:
     """Refuse a number of draws below 0; under compilation it may be symbolic."""
-    if isinstance(value, int) and value < 0:
+    whole = isinstance(value, int | torch.SymInt) and not isinstance(value, bool)
+    if not whole or (isinstance(value, int) and value < 0):
         raise refusal("batch_size", expected="an integer >= 0", received=repr(value), remedy="pass the number of draws")
 
 
@@ -109,8 +116,13 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 
 
 def _is_finite(value: object) -> TypeGuard[float]:
-    """Whether the value is a finite number of Python or NumPy; a bool is none."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(float(value))
+    """Whether the value is a finite number of Python or NumPy; a bool is none, nor is a fraction."""
+    if not isinstance(value, Real) or isinstance(value, bool | Fraction):
+        return False
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:  # an integer beyond every float
+        return False
 
 
 def _check(name: str, value: object, holds: Callable[[float], bool], expected: str, remedy: str) -> None:

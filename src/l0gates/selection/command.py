@@ -6,7 +6,7 @@ from argparse import Namespace
 from ..errors import ArgumentError
 from . import console
 from .demo import breast_cancer
-from .summary import summarize, write_json
+from .summary import make_folder, summarize, write_json
 from .tables import Table, read_table
 
 
@@ -16,9 +16,11 @@ def run(arguments: Namespace) -> int:
     Returns
     -------
     int
-        The exit code: 0, 2 for wrong arguments or data, 130 when interrupted.
+        The exit code: 0, or 2 for wrong arguments or data.
     """
     try:
+        if arguments.out is not None:
+            make_folder(arguments.out)  # before the work, not after it
         table, probes = _load(arguments)
         console.print_notes(table)
         summary = summarize(table, task=arguments.task, seed=arguments.seed, progress_bar=console.progress_bar)
@@ -26,15 +28,13 @@ def run(arguments: Namespace) -> int:
         if probes:
             kept = [c["name"] for c in summary["columns"] if c["kept"] and c["name"] in probes]
             summary["probes"] = {"added": probes, "kept": kept}
+        written = None if arguments.out is None else write_json(summary, arguments.out)
         console.print_summary(summary)
-        if arguments.out is not None:
-            print(f"written: {write_json(summary, arguments.out)}")  # noqa: T201
+        if written is not None:
+            print(f"written: {written}")  # noqa: T201
     except (ArgumentError, OSError) as error:
         print(f"l0gates select: {error}", file=sys.stderr)  # noqa: T201
         return 2
-    except KeyboardInterrupt:
-        print("l0gates select: interrupted, nothing was written", file=sys.stderr)  # noqa: T201
-        return 130
     return 0
 
 

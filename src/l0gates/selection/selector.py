@@ -19,6 +19,21 @@ from .path import Training
 TASKS = ("auto", "classification", "regression")
 
 
+def standardized(columns: np.ndarray, *, like: np.ndarray) -> torch.Tensor:
+    """Columns by the mean and standard deviation of the rows of ``like``: float32, shape (rows, n_columns)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = torch.tensor(StandardScaler().fit(like).transform(columns), dtype=torch.float32)
+    wild = np.flatnonzero(~scaled.isfinite().all(0).numpy())
+    if len(wild):
+        raise refusal(
+            "X",
+            expected="columns of which mean and variance are finite",
+            received=f"numbers too large in column {wild[0]}",
+            remedy="rescale or drop it",
+        )
+    return scaled
+
+
 class L0FeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
     """Select columns with stochastic gates.
 
@@ -135,7 +150,7 @@ class L0FeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
         self._check_rows(len(X))
         objective = make_objective(np.asarray(y), self.task)
-        columns = torch.tensor(StandardScaler().fit_transform(X), dtype=torch.float32)
+        columns = standardized(X, like=X)
         selection = select(
             columns,
             objective,

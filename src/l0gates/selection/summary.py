@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import train_test_split
-from sklearn.preprocessing import StandardScaler
 
 from .._version import __version__
 from ..errors import refusal
 from .engine import Progress, best_refit
 from .objectives import infer_task, make_objective
-from .selector import L0FeatureSelector
+from .selector import L0FeatureSelector, standardized
 from .tables import Table
 
 HELD_OUT = 0.2
@@ -102,6 +100,14 @@ def split(table: Table, task: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
         if len(values) > HELD_OUT * n_rows:
             classes = None  # too many to have each among the held-out rows
     train, held_out = train_test_split(np.arange(n_rows), test_size=HELD_OUT, random_state=seed, stratify=classes)
+    for name, rows in (("learning", train), ("held-out", held_out)):
+        if len(np.unique(table.target[rows])) < 2:
+            raise refusal(
+                "target",
+                expected=f"two different values or more among the {len(rows)} {name} rows",
+                received="one",
+                remedy="bring more rows of the rare values, or try another --seed",
+            )
     return train, held_out
 
 
@@ -117,8 +123,7 @@ def compare(
 ) -> dict[str, Any]:
     """Scores on the held-out rows of models refitted on all columns and on those kept, compared row by row."""
     objective = make_objective(target[train], selector.task)
-    scaled = StandardScaler().fit(columns[train]).transform(columns)
-    inputs = torch.tensor(scaled, dtype=torch.float32)
+    inputs = standardized(columns, like=columns[train])
 
     def row_scores(support: np.ndarray) -> np.ndarray:
         settings = selector.engine_settings(seed)
@@ -137,6 +142,24 @@ def compare(
     }
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder to write to, unless it is there.
+
+    Raises
+    ------
+    ArgumentError
+        If it cannot be made, or not be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise refusal(
+            "out", expected="a folder to write to", received=str(folder), remedy=f"choose another: {error.strerror}"
+        ) from error
+
+
 def write_json(summary: dict[str, Any], folder: Path) -> Path:
     """Write a summary as ``selection.json``, whole or not at all.
 
@@ -145,12 +168,12 @@ def write_json(summary: dict[str, Any], folder: Path) -> Path:
     folder
         Made if it is missing.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path = folder / "selection.json"
     descriptor, temporary = tempfile.mkstemp(dir=folder, suffix=".json.part")
     try:
         with os.fdopen(descriptor, "w") as file:
-            json.dump(summary, file, indent=2)
+            json.dump(summary, file, indent=2, allow_nan=False)
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except BaseException:

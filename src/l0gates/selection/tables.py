@@ -74,7 +74,8 @@ def read_table(path: Path, target: str, *, separator: str = ",") -> Table:
 
 def _read_frame(path: Path, separator: str) -> pl.DataFrame:
     if not path.is_file():
-        raise refusal("data", expected="a CSV or Parquet file", received=str(path), remedy="there is no such file")
+        remedy = "name a file in this folder" if path.is_dir() else "there is no such file"
+        raise refusal("data", expected="a CSV or Parquet file", received=str(path), remedy=remedy)
     kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
     if kind not in ("csv", "parquet"):
         raise refusal(
@@ -87,6 +88,7 @@ def _read_frame(path: Path, separator: str) -> pl.DataFrame:
         source = BytesIO(gzip.decompress(path.read_bytes())) if path.suffix.lower() == ".gz" else path
         if kind == "parquet":
             return pl.read_parquet(source)
+        _refuse_duplicates(source, separator)
         return pl.read_csv(source, separator=separator, infer_schema_length=None)
     except (pl.exceptions.PolarsError, OSError, EOFError) as error:
         reason = str(error).strip().splitlines()[0]
@@ -95,8 +97,22 @@ def _read_frame(path: Path, separator: str) -> pl.DataFrame:
         ) from error
 
 
+def _refuse_duplicates(source: Path | BytesIO, separator: str) -> None:
+    """Refuse two columns of one name: polars would rename one, and a copy of the target would pass for a column."""
+    header = pl.read_csv(source, separator=separator, has_header=False, n_rows=1, infer_schema=False).row(0)
+    if isinstance(source, BytesIO):
+        source.seek(0)
+    twice = sorted({name for name in header if name is not None and header.count(name) > 1})
+    if twice:
+        raise refusal(
+            "data", expected="column names that differ", received=f"twice: {_few(twice)}", remedy="rename or drop one"
+        )
+
+
 def _read_target(column: pl.Series) -> np.ndarray:
     """The target as an array: numbers, or labels as they are printed."""
+    column = column.cast(pl.Float64) if column.dtype.is_decimal() else column
+    _refuse_odd_numbers(column)
     numeric = column.dtype.is_numeric() or column.dtype == pl.Boolean
     missing = column.null_count() + (int(column.is_nan().sum()) if column.dtype.is_float() else 0)
     if missing:
@@ -114,6 +130,25 @@ def _read_target(column: pl.Series) -> np.ndarray:
             remedy="choose another target",
         )
     return column.to_numpy() if numeric else column.cast(pl.String).to_numpy().astype(str)
+
+
+def _refuse_odd_numbers(column: pl.Series) -> None:
+    """Refuse a target with infinite numbers, or of numbers among which a few are words."""
+    if column.dtype.is_float() and column.is_infinite().any():
+        raise refusal(
+            "target", expected="finite numbers", received=f"infinity in {column.name!r}", remedy="replace or drop it"
+        )
+    if column.dtype != pl.String:
+        return
+    filled = column.drop_nulls()
+    words = filled.filter(filled.str.strip_chars().cast(pl.Float64, strict=False).is_null())
+    if 0 < len(words) < 0.1 * len(filled):
+        raise refusal(
+            "target",
+            expected=f"numbers or labels in {column.name!r}",
+            received=f"numbers, and {len(words)} of {len(filled)} that are none ({_few(words.unique().to_list())})",
+            remedy="drop these rows if they stand for missing values",
+        )
 
 
 def _usable(frame: pl.DataFrame) -> tuple[list[str], np.ndarray, dict[str, list[str]]]:

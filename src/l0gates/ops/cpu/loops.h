@@ -1,0 +1,88 @@
+// The inner loops: elements times gates, and the sums that the parameter's gradient is made of.
+#pragma once
+
+#include <cstdint>
+
+#include "numbers.h"
+
+namespace l0gates {
+
+// result = x * gates
+template <class T, class C>
+L0GATES_LOOP void multiply(const T* __restrict x, const C* __restrict gates, int64_t n, T* __restrict result) {
+  using P = Product<T, C>;
+  for (int64_t i = 0; i < n; ++i) result[i] = store<T>(static_cast<P>(load(x[i])) * static_cast<P>(gates[i]));
+}
+
+// sums += grad * x * slopes
+template <class T, class C>
+L0GATES_LOOP void accumulate(const T* __restrict grad, const T* __restrict x, const C* __restrict slopes, int64_t n,
+                             C* __restrict sums) {
+  for (int64_t i = 0; i < n; ++i) sums[i] += static_cast<C>(load(grad[i])) * static_cast<C>(load(x[i])) * slopes[i];
+}
+
+// Both in one pass: result = grad * gates, sums += grad * x * slopes
+template <class T, class C>
+L0GATES_LOOP void multiply_and_accumulate(const T* __restrict grad, const T* __restrict x, const C* __restrict gates,
+                                          const C* __restrict slopes, int64_t n, T* __restrict result,
+                                          C* __restrict sums) {
+  using P = Product<T, C>;
+  for (int64_t i = 0; i < n; ++i) {
+    const auto g = load(grad[i]);
+    result[i] = store<T>(static_cast<P>(g) * static_cast<P>(gates[i]));
+    sums[i] += static_cast<C>(g) * static_cast<C>(load(x[i])) * slopes[i];
+  }
+}
+
+// One gate: result = x * gate
+template <class T, class C>
+L0GATES_LOOP void multiply_by(const T* __restrict x, C gate, int64_t n, T* __restrict result) {
+  using P = Product<T, C>;
+  const P factor = gate;
+  for (int64_t i = 0; i < n; ++i) result[i] = store<T>(static_cast<P>(load(x[i])) * factor);
+}
+
+// One gate: result = grad * gate where it is wanted, and the sum of grad * x, in sixteen lanes so that the order
+// of the additions is the same however wide the machine's vectors are.
+template <class T, class C, bool Result>
+L0GATES_LOOP C dot(const T* __restrict grad, const T* __restrict x, C gate, int64_t n, T* __restrict result) {
+  using P = Product<T, C>;
+  constexpr int kLanes = 16;
+  const P factor = gate;
+  C sums[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const auto g = load(grad[i + lane]);
+      if (Result) result[i + lane] = store<T>(static_cast<P>(g) * factor);
+      sums[lane] += static_cast<C>(g) * static_cast<C>(load(x[i + lane]));
+    }
+  }
+  C total = 0;
+  for (; i < n; ++i) {
+    const auto g = load(grad[i]);
+    if (Result) result[i] = store<T>(static_cast<P>(g) * factor);
+    total += static_cast<C>(g) * static_cast<C>(load(x[i]));
+  }
+  for (int lane = 0; lane < kLanes; ++lane) total += sums[lane];
+  return total;
+}
+
+// Whether a table names only gates 0 to n_gates - 1. A negative number is a large one without its sign.
+L0GATES_LOOP bool is_within(const int32_t* __restrict table, int64_t n, uint32_t n_gates) {
+  uint32_t largest = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const auto gate = static_cast<uint32_t>(table[i]);
+    largest = gate > largest ? gate : largest;
+  }
+  return n == 0 || largest < n_gates;
+}
+
+// result[i] = values[table[i]]
+template <class C>
+L0GATES_LOOP void look_up(const C* __restrict values, const int32_t* __restrict table, int64_t n,
+                          C* __restrict result) {
+  for (int64_t i = 0; i < n; ++i) result[i] = values[table[i]];
+}
+
+}  // namespace l0gates

@@ -1,0 +1,20 @@
+// How inner loops are compiled: plain loops, once for each level of the x86-64 instruction set, chosen when
+// the library is loaded.
+#pragma once
+
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12 && \
+    !defined(L0GATES_NO_CLONES)
+#define L0GATES_LOOP __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define L0GATES_LOOP
+#endif
+
+// What a loop calls must be inlined into it, or it stays scalar.
+#define L0GATES_INLINE inline __attribute__((always_inline))
+
+namespace l0gates {
+
+// Gates or elements that are worked on at a time: a few such buffers fit the first-level cache.
+constexpr int kTile = 1024;
+
+}  // namespace l0gates
