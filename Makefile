@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
-REFERENCE_TESTS := tests/ops tests/gates/test_distributions.py
+REFERENCE_TESTS := tests/ops tests/gates/test_distributions.py --ignore tests/ops/test_cuda.py
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := test

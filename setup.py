@@ -16,7 +16,8 @@ def extension() -> dict:
     except ImportError:
         print("l0gates: no PyTorch in the build environment, so no CPU kernels are built", file=sys.stderr)
         return {}
-    flags = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
+    # Python's own flags have -fwrapv, under which indices of type int keep loops from being vectorised.
+    flags = ["-O3", "-g0", "-fno-wrapv", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
     link = []
     if os.environ.get("L0GATES_SANITIZE"):  # make sanitize
         flags += ["-g1", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover", "-DL0GATES_NO_CLONES"]

@@ -140,7 +140,7 @@ class StochasticGatesBase(MaskedModule, ABC):
     def penalty(self) -> Tensor:
         """The expected L0 norm times ``reg_weight``: 0-d, or (n_gates,) for ``"none"``; float32 or better."""
         reduced = reduce(at_least_float32(self._get_gate_active_probs()), self.reg_reduction)
-        return reduced * self._constant("reg_weight", reduced).to(reduced.dtype)
+        return reduced * scalars.cast(self._scalar("reg_weight", reduced), reduced)
 
     def get_gate_values(self, clamp: bool = True) -> Tensor:
         """The deterministic gates that evaluation uses.
@@ -208,6 +208,13 @@ class StochasticGatesBase(MaskedModule, ABC):
         device = torch.device("cpu") if parameter is None else parameter.device
         self._tensors[name] = scalars.as_tensor(value, device)
         self._constants[name] = value
+
+    def _scalar(self, name: str, like: Tensor) -> float | Tensor:
+        """The hyper-parameter as a number, or as a tensor where a number would be compiled or recorded."""
+        value: float | Tensor = self._constants[name]
+        if isinstance(value, Tensor) or torch.compiler.is_compiling() or masks.is_tracing():
+            return self._constant(name, like)
+        return value
 
     def _constant(self, name: str, like: Tensor) -> Tensor:
         """The hyper-parameter as a 0-d tensor on the device of ``like``."""

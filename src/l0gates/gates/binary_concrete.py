@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 from ..ops import binary_concrete as ops
 from ..ops import scalars
-from ..ops.binary_concrete import binary_concrete_active_prob, binary_concrete_gate
+from ..ops.binary_concrete import binary_concrete_gate
 from ..ops.scalars import at_least_float32
 from .attributes import Choice, Constant
 from .distribution import DistributionGates
 
 # Leaves of torch.fx.symbolic_trace: they look at shapes, dtypes and devices.
-for _leaf in ("at_least_float32", "binary_concrete_active_prob", "binary_concrete_gate", "_uniform"):
+for _leaf in ("at_least_float32", "binary_concrete_gate", "_uniform"):
     torch.fx.wrap(_leaf)
 
 
@@ -197,9 +197,9 @@ class BinaryConcreteStochasticGates(DistributionGates):
             upper_bound=self.upper_bound,
         )
 
-    def _bounds(self) -> dict[str, Tensor]:
+    def _bounds(self) -> dict[str, float | Tensor]:
         names = ("temperature", "lower_bound", "upper_bound")
-        return {name: self._constant(name, self.log_alpha_param) for name in names}
+        return {name: self._scalar(name, self.log_alpha_param) for name in names}
 
     def _get_gate_values(self) -> Tensor:
         folded = self.eval_gate in ("mean", "hard")
@@ -209,7 +209,8 @@ class BinaryConcreteStochasticGates(DistributionGates):
         return binary_concrete_gate(self.log_alpha_param, **self._bounds(), eval_gate=self.eval_gate, clamp=False)
 
     def _get_gate_active_probs(self) -> Tensor:
-        return binary_concrete_active_prob(self.log_alpha_param, **self._bounds())
+        a = at_least_float32(self.log_alpha_param)
+        return ops.active_prob(a, *(scalars.cast(bound, a) for bound in self._bounds().values()))
 
     def _draw_as_captum(self, batch_size: int) -> Tensor:
         u = _uniform(batch_size, self.n_gates, self.eps, self.log_alpha_param.device)

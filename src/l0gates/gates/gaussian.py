@@ -150,8 +150,8 @@ class GaussianStochasticGates(DistributionGates):
     def _parameter_at(self, active_prob: float) -> float:
         return ops.mu_of(active_prob, std=self.std)
 
-    def _std(self) -> Tensor:
-        return self._constant("std", self.mu)
+    def _std(self) -> float | Tensor:
+        return self._scalar("std", self.mu)
 
     def _get_gate_values(self) -> Tensor:
         folded = self.eval_gate in ("mean", "hard")

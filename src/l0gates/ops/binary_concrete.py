@@ -177,8 +177,7 @@ def binary_concrete_active_prob(
     >>> binary_concrete_active_prob(torch.tensor([-2.0, 0.0, 2.0]))
     tensor([0.4010, 0.8318, 0.9734])
     """
-    a, t, lower, upper = _prepared(log_alpha, temperature, lower_bound, upper_bound)
-    return torch.sigmoid(a - t * scalars.log(-lower / upper))
+    return active_prob(*_prepared(log_alpha, temperature, lower_bound, upper_bound))
 
 
 def binary_concrete_one_prob(
@@ -252,6 +251,11 @@ def binary_concrete_expected_l0(
         log_alpha, temperature=temperature, lower_bound=lower_bound, upper_bound=upper_bound
     )
     return scalars.reduce(active, reduction)
+
+
+def active_prob(log_alpha: Tensor, temperature: Scalar, lower_bound: Scalar, upper_bound: Scalar) -> Tensor:
+    """Equation 12 of arguments that were checked and prepared."""
+    return torch.sigmoid(log_alpha - temperature * scalars.log(-lower_bound / upper_bound))
 
 
 def log_alpha_of(active_prob: float, *, temperature: float, lower_bound: float, upper_bound: float) -> float:

@@ -5,7 +5,7 @@ called directly in eager code, where ``torch.func`` needs them. Both run their o
 and in double backward the reference takes over, which is made of differentiable operations.
 """
 
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -37,9 +37,11 @@ class Apply(torch.autograd.Function):
         distribution, *args = _saved(ctx)
         _refuse_constants(ctx, distribution)
         wanted = ctx.needs_input_grad[1:3]
-        both = ApplyBackward.apply(  # type: ignore[no-untyped-call]
-            distribution, *grads, *args[:_CONSTANTS_AT], *wanted, *args[_CONSTANTS_AT:]
-        )
+        arguments = (*grads, *args[:_CONSTANTS_AT], *wanted, *args[_CONSTANTS_AT:])
+        if torch.is_grad_enabled() or torch._C._functorch.peek_interpreter_stack() is not None:
+            both = ApplyBackward.apply(distribution, *arguments)  # type: ignore[no-untyped-call]
+        else:
+            both = _run(f"{distribution.name}_apply_backward", arguments)
         by_input, by_parameter = (grad if want else None for grad, want in zip(both, wanted, strict=True))
         return None, by_input, by_parameter, *(None for _ in args[2:])
 
@@ -83,7 +85,12 @@ class ApplyBackward(torch.autograd.Function):
 def _run(name: str, args: tuple[Any, ...]) -> Any:
     """Run an op below the Autograd key."""
     with torch._C._AutoDispatchBelowAutograd():
-        return getattr(torch.ops.l0gates, name).default(*args)
+        return _op(name)(*args)
+
+
+@cache
+def _op(name: str) -> Any:
+    return getattr(torch.ops.l0gates, name).default
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...]) -> None:

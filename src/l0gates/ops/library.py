@@ -60,7 +60,11 @@ def apply(
     # works on the Function alone.
     if torch.compiler.is_compiling() or is_tracing():
         return _OPS[distribution.name](*args)
-    gated: Tensor = Apply.apply(distribution, *args)  # type: ignore[no-untyped-call]
+    if torch._C._functorch.peek_interpreter_stack() is not None:
+        gated: Tensor = Apply.apply(distribution, *args)  # type: ignore[no-untyped-call]
+    else:
+        # Function.apply inspects the signature at every call; below it is what runs.
+        gated = super(torch.autograd.Function, Apply).apply(distribution, *args)  # type: ignore[no-untyped-call]
     return gated
 
 

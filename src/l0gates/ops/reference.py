@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .distribution import Distribution
 from .masks import Layout, Shape, shape_of
-from .scalars import cast, compute_dtype
+from .scalars import cast, compute_dtype, in_float64
 
 
 def apply(
@@ -100,11 +100,11 @@ def collect(values: Tensor, n_gates: int, layout: Layout) -> Tensor:
     if table is None:
         outer = elements // (inner * n_gates)
         return values.reshape(batch, outer, n_gates, inner).sum((1, 3))
-    flat = values.reshape(batch, elements)
+    # In float64: these add one after the other, where sum() adds in pairs.
+    flat = in_float64(values.reshape(batch, elements))
     zeros = flat.new_zeros(batch, n_gates)
-    if table.dim() == 1:
-        return zeros.index_add(1, table, flat)
-    return zeros.scatter_add(1, table.long(), flat)
+    added = zeros.index_add(1, table, flat) if table.dim() == 1 else zeros.scatter_add(1, table.long(), flat)
+    return added.to(values.dtype)
 
 
 def _spread_regularly(gates: Tensor, inner: int, shape: Shape) -> Tensor:

@@ -29,7 +29,8 @@ struct Arguments {
 };
 
 Tensor as_type(const Tensor& tensor, ScalarType type) {
-  return torch::stable::contiguous(tensor.scalar_type() == type ? tensor : torch::stable::to(tensor, type));
+  const Tensor cast = tensor.scalar_type() == type ? tensor : torch::stable::to(tensor, type);
+  return cast.is_contiguous() ? cast : torch::stable::contiguous(cast);
 }
 
 double number(const Tensor& tensor) {
