@@ -21,7 +21,7 @@ LARGE = [
     Problem((130, 2051), 2051),
     Problem((70, 1024), 1024, law="gaussian"),
     Problem((5, 6, 300, 11), 6, 3300),
-    Problem((2, 3, 50, 1000), 3, 50000),
+    Problem((8, 3, 50, 250), 3, 12500),
     Problem((9, 300, 20, 10), 300, 200),
     Problem((40, 500, 3), 3),
     Problem((40, 400, 30), 30, per_example=False),
