@@ -18,9 +18,9 @@ RESULTS = Path(__file__).parent / "results"
 
 def environment() -> dict[str, str]:
     """Date, commit, machine and versions of a measurement."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
-    ).stdout.strip()
+    commit = _git("describe", "--always")
+    if _git("status", "--porcelain", "--untracked-files=no", "--", ":!benchmarks/results"):
+        commit += "-dirty"
     return {
         "date": datetime.date.today().isoformat(),
         "commit": commit or "unknown",
@@ -44,6 +44,10 @@ def write(name: str, rows: Sequence[dict[str, Any]]) -> Path:
     os.replace(file.name, path)
     print(f"written: {path}")
     return path
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _processor() -> str:
