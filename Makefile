@@ -6,6 +6,8 @@ STAMP := $(VENV)/installed
 # What depends on kernels.
 REFERENCE_TESTS := tests/ops/test_library.py tests/ops/test_backends.py tests/gates/test_distributions.py \
 	-k "not TorchNoise and not OwnDistribution and not TestGaussian"
+# A process for each core, each with one thread.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := test
@@ -26,11 +28,11 @@ demo: $(STAMP)
 	$(BIN)/l0gates select --demo breast-cancer
 
 test: $(STAMP) test-reference
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 # The ops and the gates once more, without compiled kernels.
 test-reference: $(STAMP)
-	L0GATES_KERNELS=reference $(BIN)/python -m pytest $(REFERENCE_TESTS)
+	L0GATES_KERNELS=reference $(PYTEST) $(REFERENCE_TESTS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -1,6 +1,5 @@
 """Binary concrete gates: the module that the project is named for."""
 
-import math
 from typing import Any, Self
 
 import torch
@@ -187,7 +186,7 @@ class BinaryConcreteStochasticGates(DistributionGates):
     @property
     def active_prob_offset(self) -> float:
         """temperature * log(-lower_bound / upper_bound), Captum's name for what the active probability subtracts."""
-        return float(self.temperature * math.log(-self.lower_bound / self.upper_bound))
+        return float(ops.active_prob_offset(self.temperature, self.lower_bound, self.upper_bound))
 
     def _parameter_at(self, active_prob: float) -> float:
         return ops.log_alpha_of(

@@ -95,3 +95,4 @@ def missing_triton() -> str:
 
 
 CPU_MISSING = load_cpu()
+TRITON_MISSING = missing_triton()

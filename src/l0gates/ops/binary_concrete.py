@@ -4,8 +4,6 @@ Source: Louizos, Welling and Kingma, "Learning sparse neural networks through L0
 arXiv 1712.01312, section 2.2. Everything is computed in float32 or better.
 """
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -255,12 +253,17 @@ def binary_concrete_expected_l0(
 
 def active_prob(log_alpha: Tensor, temperature: Scalar, lower_bound: Scalar, upper_bound: Scalar) -> Tensor:
     """Equation 12 of arguments that were checked and prepared."""
-    return torch.sigmoid(log_alpha - temperature * scalars.log(-lower_bound / upper_bound))
+    return torch.sigmoid(log_alpha - active_prob_offset(temperature, lower_bound, upper_bound))
+
+
+def active_prob_offset(temperature: Scalar, lower_bound: Scalar, upper_bound: Scalar) -> Scalar:
+    """What equation 12 takes off log_alpha."""
+    return temperature * scalars.log(-lower_bound / upper_bound)
 
 
 def log_alpha_of(active_prob: float, *, temperature: float, lower_bound: float, upper_bound: float) -> float:
     """The log_alpha at which P(z > 0) equals ``active_prob``: the inverse of equation 12."""
-    return scalars.logit(active_prob) + temperature * math.log(-lower_bound / upper_bound)
+    return scalars.logit(active_prob) + float(active_prob_offset(temperature, lower_bound, upper_bound))
 
 
 def _prepared(log_alpha: Tensor, *constants: Scalar) -> tuple[Tensor, Scalar, Scalar, Scalar]:

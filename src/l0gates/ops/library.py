@@ -83,7 +83,7 @@ def _define(distribution: Distribution) -> Callable[..., Tensor]:
         (f"{name}_backward", _backward_kernel, _backward_on_cuda, _backward_fake, ApplyBackward),
     ):
         LIBRARY.impl(op_name, partial(kernel, distribution), "CompositeExplicitAutograd")
-        if not backends.missing_triton():
+        if not backends.TRITON_MISSING:
             LIBRARY.impl(op_name, partial(on_cuda, distribution), "CUDA")
         LIBRARY.impl(op_name, partial(gradient.apply, distribution), "Autograd")
         torch.library.register_fake(f"l0gates::{op_name}", fake, lib=LIBRARY)

@@ -34,7 +34,7 @@ def _vmap(info: Any, in_dims: tuple[Any, ...], seed: Tensor, *args: Any) -> tupl
 
 
 torch.library.register_fake("l0gates::uniform", _fake, lib=LIBRARY)
-if not backends.missing_triton():
+if not backends.TRITON_MISSING:
     LIBRARY.impl("uniform", _on_cuda, "CUDA")
 torch.library.register_vmap("l0gates::uniform", _vmap, lib=LIBRARY)
 

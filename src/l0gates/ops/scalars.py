@@ -27,7 +27,11 @@ def at_least_float32(tensor: Tensor) -> Tensor:
 
 def in_float64(tensor: Tensor) -> Tensor:
     """The tensor in float64, or in float32 on a device that has no float64."""
-    return tensor.to(torch.float32 if tensor.device.type == "mps" else torch.float64)
+    return tensor.to(_widest_dtype(tensor.device))
+
+
+def _widest_dtype(device: torch.device) -> torch.dtype:
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 def compute_dtype(tensor: Tensor) -> torch.dtype:
@@ -39,8 +43,7 @@ def as_tensor(value: Scalar, device: torch.device) -> Tensor:
     """The value as a 0-d float64 tensor on the device, without a synchronisation."""
     if isinstance(value, Tensor):
         return value
-    dtype = torch.float32 if device.type == "mps" else torch.float64
-    return torch.zeros((), dtype=dtype, device=device) + value
+    return torch.zeros((), dtype=_widest_dtype(device), device=device) + value
 
 
 def cast(value: Scalar, like: Tensor) -> Scalar:

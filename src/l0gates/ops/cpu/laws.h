@@ -52,7 +52,7 @@ L0GATES_INLINE C any_temperature(C u, C log_alpha, C inverse) {
   return 1 / (1 + exponential(-(logit + log_alpha) * inverse));
 }
 
-// `noise` becomes gates. Which of the two formulas, and whether slopes are wanted, is decided outside of the loop.
+// Uniform noise in `gates` becomes gates. Which of the two formulas, and whether slopes are wanted, is decided outside of the loop.
 template <class C, bool IsTwoThirds, bool Slopes>
 L0GATES_LOOP void concrete_gates(const Concrete<C>& constants, const C* __restrict prepared, int n,
                                  C* __restrict gates, C* __restrict slopes) {

@@ -7,6 +7,11 @@
 
 namespace l0gates {
 
+// Additions in a row in the elements' precision, before a sum goes on in float64.
+constexpr int64_t kLongSum = 128;
+// Sums that a dot product keeps side by side.
+constexpr int kLanes = 16;
+
 // result = x * gates
 template <class T, class C>
 L0GATES_LOOP void multiply(const T* __restrict x, const C* __restrict gates, int64_t n, T* __restrict result) {
@@ -47,7 +52,6 @@ L0GATES_LOOP void multiply_by(const T* __restrict x, C gate, int64_t n, T* __res
 template <class T, class C, bool Result>
 L0GATES_LOOP C dot(const T* __restrict grad, const T* __restrict x, C gate, int64_t n, T* __restrict result) {
   using P = Product<T, C>;
-  constexpr int kLanes = 16;
   const P factor = gate;
   C sums[kLanes] = {};
   int64_t i = 0;

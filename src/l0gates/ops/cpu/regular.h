@@ -3,17 +3,11 @@
 
 #include <torch/csrc/stable/ops.h>
 
-#include <vector>
-
 #include "laws.h"
 #include "layout.h"
 #include "loops.h"
 
 namespace l0gates {
-
-// Additions in a row in the elements' precision, before a sum goes on in float64.
-constexpr int64_t kLines = 128;
-constexpr int64_t kLongSum = 16 * kLines;
 
 // The gates of one task's tile for the example at hand; slopes only where they are wanted.
 template <class Law, class C, bool Slopes>
@@ -21,8 +15,7 @@ class GateTile {
  public:
   GateTile(const Law& law, const Layout& layout, const Grid& grid, uint64_t seed, int64_t first, int64_t count)
       : law_(law), layout_(layout), seed_(seed), first_(first), count_(static_cast<int>(count)) {
-    if (grid.spread) width_ = layout.elements < grid.line_length ? layout.elements : grid.line_length;
-    if (grid.spread && grid.tiles > 1) width_ = count * layout.inner;
+    if (grid.spread) width_ = grid.tiles > 1 ? count * layout.inner : grid.line_length;
     copies_ = grid.spread && width_ > count;
   }
 
@@ -113,8 +106,8 @@ void apply_regular(const Law& law, const Layout& layout, uint64_t seed, const T*
 template <class T, class C>
 double differentiate_block(const T* grad, const T* x, C gate, int64_t n, T* by_input) {
   double total = 0;
-  for (int64_t from = 0; from < n; from += kLongSum) {
-    const int64_t length = std::min(kLongSum, n - from);
+  for (int64_t from = 0; from < n; from += kLanes * kLongSum) {
+    const int64_t length = std::min(kLanes * kLongSum, n - from);
     total += static_cast<double>(
         by_input == nullptr ? dot<T, C, false>(grad + from, x + from, gate, length, by_input)
                             : dot<T, C, true>(grad + from, x + from, gate, length, by_input + from));
@@ -138,7 +131,7 @@ void differentiate_regular(const Law& law, const Layout& layout, uint64_t seed, 
       const T *g = grad + at, *v = x + at;
       T* to = by_input == nullptr ? nullptr : by_input + at;
       if (grid.spread) {
-        if (by_gate != nullptr && ++summed % kLines == 0) tile.collect(sums, by_gate);
+        if (by_gate != nullptr && ++summed % kLongSum == 0) tile.collect(sums, by_gate);
         if (to == nullptr) return accumulate(g, v, tile.slopes(), length, sums);
         if (by_gate == nullptr) return multiply(g, tile.gates(), length, to);
         return multiply_and_accumulate(g, v, tile.gates(), tile.slopes(), length, to, sums);

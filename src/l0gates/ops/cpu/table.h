@@ -108,7 +108,7 @@ void differentiate_table(const Law& law, const Layout& layout, uint64_t seed, co
         if (by_element) return;
         for (int64_t i = 0; i < length; ++i) by_gate[table[from + i]] += static_cast<double>(single[i]);
       });
-      if (by_element && by_gate != nullptr && (example + 1 == end || (example - begin) % 128 == 127)) {
+      if (by_element && by_gate != nullptr && (example + 1 == end || (example - begin + 1) % kLongSum == 0)) {
         for (int64_t i = 0; i < layout.elements; ++i) by_gate[layout.table[i]] += static_cast<double>(sums[i]);
         std::fill(sums.begin(), sums.end(), C(0));
       }
