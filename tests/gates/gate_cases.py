@@ -265,8 +265,7 @@ class GateCases:
                 for found, expected in zip(self.run(other, batch), self.run(gates, batch), strict=True):
                     torch.testing.assert_close(found, expected)
 
-    @modes
-    @some_masks
+    @pytest.mark.parametrize(("name", "training"), [("elements", True), ("channels", False), ("in no order", True)])
     def test_compiles_without_a_break_for_any_batch(self, name, training):
         gates = self.make(name).train(training)
         compiled = torch.compile(gates, fullgraph=True, dynamic=True, backend="aot_eager")

@@ -20,8 +20,7 @@ VALUES = {
 
 
 @pytest.mark.parametrize("name", VALUES)
-@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-@pytest.mark.parametrize("noise", ["philox", "torch"])
+@pytest.mark.parametrize(("training", "noise"), [(True, "philox"), (True, "torch"), (False, "philox")])
 def test_new_values_compile_twice_at_most_and_are_used(name, training, noise):
     kind, values = VALUES[name]
     gates = kind(8, noise=noise).train(training)
@@ -43,8 +42,7 @@ def test_new_values_compile_twice_at_most_and_are_used(name, training, noise):
 
 
 @pytest.mark.compiler
-@pytest.mark.parametrize("kind", [Binary, Gaussian])
-@pytest.mark.parametrize("reduction", ["sum", "none"])
+@pytest.mark.parametrize(("kind", "reduction"), [(Binary, "sum"), (Gaussian, "none")])
 def test_inductor_trains_like_eager(kind, reduction):
     """Eager and compiled code may draw different seeds, so a seed-free statement: equal in distribution."""
     gates = kind(4, torch.arange(4)[:, None], reg_reduction=reduction, init_active_prob=0.6)
@@ -74,8 +72,11 @@ def test_every_reduction_back_propagates_compiled_and_eager(kind, reduction):
     assert gradients[0].abs().min() > 0
 
 
-@pytest.mark.parametrize("kind", [Binary, Gaussian])
-@pytest.mark.parametrize("mask", [None, torch.arange(4)[:, None], torch.tensor([[0, 1, 0], [1, 2, 0]] * 2)])
+@pytest.mark.parametrize(
+    ("kind", "mask"),
+    [(Binary, None), (Gaussian, torch.arange(4)[:, None]), (Binary, torch.tensor([[0, 1, 0], [1, 2, 0]] * 2))],
+    ids=["elements", "channels", "in no order"],
+)
 @of_export_itself
 def test_onnx_runs_the_evaluation_model_for_any_batch(kind, mask, tmp_path):
     gates = kind(12 if mask is None else int(mask.max()) + 1, mask, init_active_prob=0.5)

@@ -111,13 +111,15 @@ def near_folds(problem, arguments):
     return ((gates.abs() < 1e-5) | ((gates - 1).abs() < 1e-5)).any(0)
 
 
-def check(problem, apply, apply_backward):
-    """Hold a kernel's output and gradients against the reference's."""
+def check(problem, apply, apply_backward, alone=True):
+    """Hold a kernel's output and gradients against the reference's, and each gradient where it is wanted alone."""
     grad, *arguments = given = problem.arguments()
     fixed, constants = arguments[:6], arguments[6:]
     agree(problem, apply(*arguments), reference.apply(problem.distribution, *arguments))
-    for wanted in ((True, True), (True, False), (False, True)):
+    both = reference.apply_backward(problem.distribution, grad, *fixed, True, True, *constants)
+    folds = near_folds(problem, given)
+    for wanted in ((True, True), (True, False), (False, True))[: 3 if alone else 1]:
         found = apply_backward(grad, *fixed, *wanted, *constants)
-        expected = reference.apply_backward(problem.distribution, grad, *fixed, *wanted, *constants)
+        expected = [gradient if want else gradient.new_empty(0) for gradient, want in zip(both, wanted, strict=True)]
         agree(problem, found[0], expected[0])
-        agree(problem, found[1], expected[1], near_folds(problem, given) if wanted[1] else None)
+        agree(problem, found[1], expected[1], folds if wanted[1] else None)

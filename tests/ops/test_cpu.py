@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from dataclasses import replace
 
 import pytest
 import torch
@@ -79,6 +80,39 @@ def test_any_number_of_threads_gives_the_same_bits(problem):
         results.append((op(problem)(*arguments), *gradients))
     for others in results[1:]:
         assert all(torch.equal(a, b) for a, b in zip(results[0], others, strict=True))
+
+
+@pytest.mark.usefixtures("_nan_in_fresh_memory")
+@pytest.mark.parametrize("per_example", [True, False], ids=["example", "batch"])
+@pytest.mark.parametrize(
+    "problem",
+    [
+        Problem((3300, 1001), 1001),
+        Problem((40, 300, 17, 17), 300, 289),
+        Problem((3300, 1001), 50, 0, "example"),
+        Problem((45, 200, 770), 770, dtype=torch.bfloat16),
+    ],
+    ids=lambda p: f"{p.shape} {p.n_gates} {p.inner} {p.table}",
+)
+def test_outputs_that_are_written_past_the_cache_equal_those_of_their_parts(problem, per_example):
+    grad, x, *fixed = replace(problem, per_example=per_example).arguments()
+    assert x.nbytes >= 12 << 20
+    before, constants = fixed[:5], fixed[5:]
+    backward = op(problem, "_backward")
+    output = op(problem)(x, *fixed)
+    by_input, by_parameter = backward(grad, x, *before, True, True, *constants)
+    assert torch.equal(by_input, backward(grad, x, *before, True, False, *constants)[0])
+    # Drawn once a batch, all parts have the same gates; drawn for each example, the first part alone has its own.
+    rows = 1000 if x.dim() == 2 else 13
+    total = torch.zeros_like(by_parameter, dtype=torch.float64)
+    for start in [0] if per_example else range(0, len(x), rows):
+        part = slice(start, start + rows)
+        assert torch.equal(output[part], op(problem)(x[part], *fixed))
+        by_part, parameter_part = backward(grad[part], x[part], *before, True, True, *constants)
+        assert torch.equal(by_input[part], by_part)
+        total += parameter_part
+    if not per_example:
+        agree(problem, by_parameter.double(), total)
 
 
 @settings(max_examples=60, deadline=None)

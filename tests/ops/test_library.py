@@ -84,18 +84,19 @@ def test_gradients_of_both_orders_in_float64(law, per_example, name):
         return applied(law, x, parameter, name, per_example)
 
     assert torch.autograd.gradcheck(function, (x, parameter))
-    assert torch.autograd.gradgradcheck(function, (x, parameter))
+    assert torch.autograd.gradgradcheck(function, (x, parameter), fast_mode=True)
 
 
 @both
-@draws
-@some_masks
-@pytest.mark.parametrize("requires_grad", [True, False])
+@pytest.mark.parametrize(
+    ("name", "per_example"), [("elements", True), ("channels", False), ("in no order", False), ("batched", True)]
+)
+@pytest.mark.parametrize("requires_grad", [True, False], ids=["differentiated", "given"])
 def test_opcheck(law, per_example, name, requires_grad):
     args = args_of(law, name, requires_grad, per_example)
     torch.library.opcheck(op_of(law), args)
     grad = torch.randn(SHAPE, requires_grad=requires_grad)
-    for wanted in ((True, True), (False, True), (True, False)):
+    for wanted in ((True, True), (False, True), (True, False))[: 1 if requires_grad else 3]:
         torch.library.opcheck(op_of(law, "_backward"), (grad, *args[:6], *wanted, *args[6:]))
 
 

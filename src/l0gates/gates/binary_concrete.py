@@ -197,8 +197,8 @@ class BinaryConcreteStochasticGates(DistributionGates):
         )
 
     def _bounds(self) -> dict[str, float | Tensor]:
-        names = ("temperature", "lower_bound", "upper_bound")
-        return {name: self._scalar(name, self.log_alpha_param) for name in names}
+        parameter = self.log_alpha_param
+        return {name: self._scalar(name, parameter) for name in ("temperature", "lower_bound", "upper_bound")}
 
     def _get_gate_values(self) -> Tensor:
         folded = self.eval_gate in ("mean", "hard")
@@ -214,7 +214,8 @@ class BinaryConcreteStochasticGates(DistributionGates):
     def _draw_as_captum(self, batch_size: int) -> Tensor:
         u = _uniform(batch_size, self.n_gates, self.eps, self.log_alpha_param.device)
         values = at_least_float32(self.log_alpha_param)
-        return ops.stretched(u, values, *(scalars.cast(c, values) for c in self._constant_tensors()))
+        constants = self._constant_tensors(self.log_alpha_param)
+        return ops.stretched(u, values, *(scalars.cast(constant, values) for constant in constants))
 
 
 def _uniform(batch_size: int, n_gates: int, eps: float, device: torch.device) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import refusal
-from ..ops import library, scalars
+from ..ops import library, masks, scalars
 from ..ops.binary_concrete import BINARY_CONCRETE
 from ..ops.distribution import Distribution
 from ..ops.gaussian import GAUSSIAN
@@ -98,9 +98,11 @@ class DistributionGates(StochasticGatesBase):
         parameter: Tensor = getattr(self, self._parameter_name)
         return parameter
 
-    def _constant_tensors(self) -> tuple[Tensor, ...]:
-        parameter = self._parameter()
-        return tuple(self._constant(name, parameter) for name in self._distribution.constants)
+    def _constant_tensors(self, parameter: Tensor) -> tuple[Tensor, ...]:
+        names = self._distribution.constants
+        if masks.is_fx_tracing() or self._tensors[names[0]].device != parameter.device:
+            return tuple(self._constant(name, parameter) for name in names)
+        return tuple(self._tensors[name] for name in names)
 
     def _is_fused(self) -> bool:
         """Whether the op may draw: who brings a sampler, to a class or to one module, is asked for the gates."""
@@ -114,18 +116,20 @@ class DistributionGates(StochasticGatesBase):
             return self._get_gate_values().expand(batch_size, self.n_gates)
         if self.noise == "torch":
             return self._draw_as_captum(batch_size)
-        return _draw(self._distribution.name, self._parameter(), batch_size, *self._constant_tensors())
+        parameter = self._parameter()
+        return _draw(self._distribution.name, parameter, batch_size, *self._constant_tensors(parameter))
 
     def _gate_training(self, input_tensor: Tensor) -> Tensor:
         if not self._is_fused() or self.noise == "torch" or not self.training:
             return super()._gate_training(input_tensor)
+        parameter = self._parameter()
         return _apply_sampled(
             self._distribution.name,
             input_tensor,
-            self._parameter(),
+            parameter,
             *self._mask_in_use(),
             self.sample == "example",
-            *self._constant_tensors(),
+            *self._constant_tensors(parameter),
         )
 
     @classmethod

@@ -14,9 +14,6 @@ from torch import Tensor
 from . import reference
 from .distribution import Distribution
 
-# Before the constants: input, parameter, table, inner, seed, per_example.
-_CONSTANTS_AT = 6
-
 
 class Apply(torch.autograd.Function):
     """``apply(distribution, *arguments of the forward op)``."""
@@ -29,21 +26,24 @@ class Apply(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         """Keep the arguments: the input, the parameter and the seed, but no gates."""
-        _save(ctx, inputs)
+        distribution, input, parameter, table, inner, seed, per_example, *constants = inputs
+        ctx.save_for_backward(input, parameter, table, seed, *constants)
+        ctx.others = distribution, inner, per_example
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         """Gradients by input and parameter, of which only the wanted are computed."""
-        distribution, *args = _saved(ctx)
+        distribution, inner, per_example = ctx.others
+        input, parameter, table, seed, *constants = ctx.saved_tensors
+        _, *wanted = ctx.needs_input_grad[:3]
         _refuse_constants(ctx, distribution)
-        wanted = ctx.needs_input_grad[1:3]
-        arguments = (*grads, *args[:_CONSTANTS_AT], *wanted, *args[_CONSTANTS_AT:])
+        args = (*grads, input, parameter, table, inner, seed, per_example, *wanted, *constants)
         if torch.is_grad_enabled() or torch._C._functorch.peek_interpreter_stack() is not None:
-            both = ApplyBackward.apply(distribution, *arguments)  # type: ignore[no-untyped-call]
+            both = ApplyBackward.apply(distribution, *args)  # type: ignore[no-untyped-call]
         else:
-            both = _run(f"{distribution.name}_apply_backward", arguments)
+            both = _run(f"{distribution.name}_apply_backward", args)
         by_input, by_parameter = (grad if want else None for grad, want in zip(both, wanted, strict=True))
-        return None, by_input, by_parameter, *(None for _ in args[2:])
+        return None, by_input, by_parameter, None, None, None, None, *(None for _ in constants)
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], distribution: Distribution, *args: Any) -> Any:
@@ -62,19 +62,24 @@ class ApplyBackward(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         """Keep the arguments."""
-        _save(ctx, inputs)
+        distribution, grad, input, parameter, table, inner, seed, *flags = inputs[:10]
+        ctx.save_for_backward(grad, input, parameter, table, seed, *inputs[10:])
+        ctx.others = distribution, inner, flags
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         """Second-order gradients, by the reference."""
-        distribution, *args = _saved(ctx)
+        distribution, inner, flags = ctx.others
+        *differentiable, table, seed = ctx.saved_tensors[:5]
+        constants = ctx.saved_tensors[5:]
         _refuse_constants(ctx, distribution)
 
         def first_order(grad: Tensor, input: Tensor, parameter: Tensor) -> tuple[Tensor, Tensor]:
-            return reference.apply_backward(distribution, grad, input, parameter, *args[3:])
+            args = (table, inner, seed, *flags, *constants)
+            return reference.apply_backward(distribution, grad, input, parameter, *args)
 
-        vjp = torch.func.vjp(first_order, *args[:3])[1]
-        return None, *vjp(grads), *(None for _ in args[3:])
+        vjp = torch.func.vjp(first_order, *differentiable)[1]
+        return None, *vjp(grads), None, None, None, None, None, None, *(None for _ in constants)
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], distribution: Distribution, *args: Any) -> Any:
@@ -93,19 +98,10 @@ def _op(name: str) -> Any:
     return getattr(torch.ops.l0gates, name).default
 
 
-def _save(ctx: Any, inputs: tuple[Any, ...]) -> None:
-    """Keep the arguments: tensors where autograd can see them, the rest as they are."""
-    ctx.save_for_backward(*(value for value in inputs if isinstance(value, Tensor)))
-    ctx.others = tuple(None if isinstance(value, Tensor) else (value,) for value in inputs)
-
-
-def _saved(ctx: Any) -> tuple[Any, ...]:
-    tensors = iter(ctx.saved_tensors)
-    return tuple(next(tensors) if other is None else other[0] for other in ctx.others)
-
-
 def _refuse_constants(ctx: Any, distribution: Distribution) -> None:
     wanted = ctx.needs_input_grad[-len(distribution.constants) :]
+    if not any(wanted):
+        return
     for name, needed in zip(distribution.constants, wanted, strict=True):
         if needed:
             raise NotImplementedError(

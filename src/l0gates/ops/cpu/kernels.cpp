@@ -160,7 +160,9 @@ Tensor reduce(const std::vector<double>& partial, const Tensor& parameter) {
   Tensor sums = torch::stable::empty({n_gates}, ScalarType::Double);
   auto* total = write<double>(sums);
   std::fill_n(total, n_gates, 0.0);
-  for (size_t i = 0; i < partial.size(); ++i) total[static_cast<int64_t>(i) % n_gates] += partial[i];
+  for (auto block = partial.begin(); block != partial.end(); block += n_gates) {
+    for (int64_t gate = 0; gate < n_gates; ++gate) total[gate] += block[gate];
+  }
   return as_type(sums, parameter.scalar_type());
 }
 
@@ -227,15 +229,18 @@ std::tuple<Tensor, Tensor> gaussian_apply_backward(const Tensor& grad, const Ten
 template <class C>
 void fill_uniform(const Tensor& seeds, int64_t batch_size, int64_t n_gates, int64_t stream, C* noise) {
   const auto* seed = read<int64_t>(seeds);
-  torch::stable::parallel_for(0, seeds.numel() * batch_size, ceil_div(kTask, n_gates), [&](int64_t begin, int64_t end) {
-    alignas(64) C tile[kTile];
-    for (int64_t row = begin; row < end; ++row) {
-      const Draw draw{static_cast<uint64_t>(seed[row / batch_size]), static_cast<uint64_t>(row % batch_size),
-                      static_cast<uint32_t>(stream)};
-      for (int64_t first = 0; first < n_gates; first += kTile) {
-        const int n = static_cast<int>(std::min<int64_t>(kTile, n_gates - first));
-        uniform(draw, static_cast<uint32_t>(first / 4), (n + 3) / 4, tile);
-        std::copy_n(tile, n, noise + row * n_gates + first);
+  const int64_t parts = ceil_div(n_gates, kDraw), rows = ceil_div(kTask, std::min<int64_t>(kDraw, n_gates));
+  const int64_t blocks = ceil_div(batch_size, rows);
+  torch::stable::parallel_for(0, seeds.numel() * blocks * parts, 1, [&](int64_t begin, int64_t end) {
+    alignas(64) C bits[kDraw];
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t first = task % parts * kDraw, block = task / parts % blocks, which = task / parts / blocks;
+      const int n = static_cast<int>(std::min<int64_t>(kDraw, n_gates - first));
+      Noise<C> draw(static_cast<uint64_t>(seed[which]), static_cast<uint32_t>(stream), first, n);
+      for (int64_t example = block * rows; example < std::min(batch_size, (block + 1) * rows); ++example) {
+        draw(static_cast<uint64_t>(example), bits);
+        convert(n, bits);
+        std::copy_n(bits, n, noise + (which * batch_size + example) * n_gates + first);
       }
     }
   });

@@ -1,6 +1,7 @@
 // The two distributions: folded gates, and their slopes by the parameter, from uniform noise.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <vector>
@@ -10,33 +11,30 @@
 
 namespace l0gates {
 
+// The value, or the bound that it is beyond; what is not a number stays so.
 template <class C>
-L0GATES_INLINE C fold(C gate) {
-  gate = gate < 0 ? 0 : gate;
-  return gate > 1 ? 1 : gate;
+struct Interval {
+  C least, most;
+
+  L0GATES_INLINE C clamp(C value) const {
+    value = value < least ? least : value;
+    return value > most ? most : value;
+  }
+};
+
+// Where gates are folded onto. As constants, whose order the compiler knows, they would make four comparisons of what is
+// two instructions.
+template <class C>
+Interval<C> unit_interval() {
+  static const volatile C zero = 0, one = 1;
+  return {zero, one};
 }
 
 template <class C>
 struct Concrete {
-  C temperature, lower, upper, least, most;
+  C temperature, lower, upper;
+  Interval<C> noise, unit;
 };
-
-// From s = sigmoid((logit(u) + log_alpha) / temperature).
-template <class C>
-L0GATES_INLINE void stretch(C s, const Concrete<C>& law, C scale, int i, C* gates, C* slopes) {
-  const C gate = s * (law.upper - law.lower) + law.lower;
-  gates[i] = fold(gate);
-  if (slopes != nullptr) {
-    const C slope = (gate - law.lower) * (law.upper - gate) * scale;
-    slopes[i] = gate >= 0 && gate <= 1 ? slope : 0;
-  }
-}
-
-template <class C>
-L0GATES_INLINE C clamp_noise(C u, const Concrete<C>& law) {
-  u = u < law.least ? law.least : u;
-  return u > law.most ? law.most : u;
-}
 
 // At temperature 2/3, s = u^2 / (u^2 + (1 - u) sqrt(u (1 - u)) c) with c = exp(-log_alpha / temperature): neither
 // exp nor log for an element.
@@ -52,25 +50,30 @@ L0GATES_INLINE C any_temperature(C u, C log_alpha, C inverse) {
   return 1 / (1 + exponential(-(logit + log_alpha) * inverse));
 }
 
-// Uniform noise in `gates` becomes gates. Which of the two formulas, and whether slopes are wanted, is decided outside of the loop.
+// Bits of noise in `gates` become gates. Which of the two formulas, and whether slopes are wanted, is decided outside of
+// the loop.
 template <class C, bool IsTwoThirds, bool Slopes>
 L0GATES_LOOP void concrete_gates(const Concrete<C>& constants, const C* __restrict prepared, int n,
                                  C* __restrict gates, C* __restrict slopes) {
   const Concrete<C> law = constants;
-  const C inverse = 1 / law.temperature, scale = inverse / (law.upper - law.lower);
+  const C inverse = 1 / law.temperature, range = law.upper - law.lower, scale = inverse / range;
   for (int i = 0; i < n; ++i) {
-    const C u = clamp_noise(gates[i], law);
+    const C u = law.noise.clamp(as_noise(gates[i]));
     const C s = IsTwoThirds ? two_thirds(u, prepared[i]) : any_temperature(u, prepared[i], inverse);
-    stretch(s, law, scale, i, gates, Slopes ? slopes : nullptr);
+    const C gate = s * range + law.lower, folded = law.unit.clamp(gate);
+    gates[i] = folded;
+    if (Slopes) slopes[i] = gate - folded == 0 ? (gate - law.lower) * (law.upper - gate) * scale : 0;
   }
 }
 
 template <class C, bool Slopes>
-L0GATES_LOOP void normal_gates(C std, const C* __restrict mu, int n, C* __restrict gates, C* __restrict slopes) {
+L0GATES_LOOP void normal_gates(C std, const Interval<C>& interval, const C* __restrict mu, int n, C* __restrict gates,
+                               C* __restrict slopes) {
+  const Interval<C> unit = interval;
   for (int i = 0; i < n; ++i) {
-    const C gate = mu[i] + std * normal_quantile(gates[i]);
-    gates[i] = fold(gate);
-    if (Slopes) slopes[i] = gate >= 0 && gate <= 1 ? 1 : 0;
+    const C gate = mu[i] + std * normal_quantile(as_noise(gates[i])), folded = unit.clamp(gate);
+    gates[i] = folded;
+    if (Slopes) slopes[i] = gate - folded == 0 ? 1 : 0;
   }
 }
 
@@ -81,14 +84,17 @@ class BinaryConcrete {
 
   BinaryConcrete(const std::vector<C>& log_alpha, const std::vector<double>& constants) : prepared_(log_alpha) {
     const double temperature = constants[0], eps = constants[3];
-    constants_ = {static_cast<C>(temperature), static_cast<C>(constants[1]), static_cast<C>(constants[2]),
-                  static_cast<C>(eps), 1 - static_cast<C>(eps)};
+    constants_ = {static_cast<C>(temperature),
+                  static_cast<C>(constants[1]),
+                  static_cast<C>(constants[2]),
+                  {static_cast<C>(eps), 1 - static_cast<C>(eps)},
+                  unit_interval<C>()};
     is_two_thirds_ = std::fabs(1.5 * temperature - 1) < (sizeof(C) == 4 ? 1e-7 : 1e-15);
     if (!is_two_thirds_) return;
     for (C& value : prepared_) value = static_cast<C>(std::exp(-static_cast<double>(value) / temperature));
   }
 
-  // Uniform noise of the gates from `first` on, in `gates`, becomes gates; `slopes` may be null.
+  // Bits of noise of the gates from `first` on, in `gates`, become gates; `slopes` may be null.
   void operator()(int64_t first, int n, C* gates, C* slopes) const {
     const C* prepared = prepared_.data() + first;
     if (is_two_thirds_ && slopes != nullptr) concrete_gates<C, true, true>(constants_, prepared, n, gates, slopes);
@@ -109,24 +115,50 @@ class Gaussian {
   static constexpr uint32_t kStream = 1;
 
   Gaussian(const std::vector<C>& mu, const std::vector<double>& constants)
-      : mu_(mu), std_(static_cast<C>(constants[0])) {}
+      : mu_(mu), std_(static_cast<C>(constants[0])), unit_(unit_interval<C>()) {}
 
   void operator()(int64_t first, int n, C* gates, C* slopes) const {
-    if (slopes != nullptr) return normal_gates<C, true>(std_, mu_.data() + first, n, gates, slopes);
-    normal_gates<C, false>(std_, mu_.data() + first, n, gates, slopes);
+    if (slopes != nullptr) return normal_gates<C, true>(std_, unit_, mu_.data() + first, n, gates, slopes);
+    normal_gates<C, false>(std_, unit_, mu_.data() + first, n, gates, slopes);
   }
 
  private:
   std::vector<C> mu_;
   C std_;
+  Interval<C> unit_;
 };
 
-// The gates `first` to `first + n - 1` of an example, and their slopes if wanted; `first` a multiple of 4, and room
-// for n rounded up to one.
+// The gates of a range from `first` on, a multiple of 4, of any example, in parts of kDraw.
 template <class Law, class C>
-void draw_gates(const Law& law, const Draw& draw, int64_t first, int n, C* gates, C* slopes) {
-  uniform(draw, static_cast<uint32_t>(first / 4), (n + 3) / 4, gates);
-  law(first, n, gates, slopes);
-}
+class Gates {
+ public:
+  Gates(const Law& law, uint64_t seed, int64_t first, int64_t n) : law_(law), first_(first), n_(n) {
+    noise_.reserve(static_cast<size_t>((n + kDraw - 1) / kDraw));
+    for (int64_t at = 0; at < n; at += kDraw) noise_.emplace_back(seed, Law::kStream, first + at, length(at));
+  }
+
+  // The part at `at`, a multiple of kDraw, in two steps: its noise, and gates from it, with slopes if they are wanted.
+  void draw(int64_t example, int64_t at, C* gates) {
+    noise_[static_cast<size_t>(at / kDraw)](static_cast<uint64_t>(example), gates + at);
+  }
+  void shape(int64_t at, C* gates, C* slopes) const {
+    law_(first_ + at, length(at), gates + at, slopes == nullptr ? nullptr : slopes + at);
+  }
+
+  // All parts; there is room for n rounded up to a multiple of 4.
+  void operator()(int64_t example, C* gates, C* slopes) {
+    for (int64_t at = 0; at < n_; at += kDraw) {
+      draw(example, at, gates);
+      shape(at, gates, slopes);
+    }
+  }
+
+ private:
+  int length(int64_t at) const { return static_cast<int>(std::min<int64_t>(kDraw, n_ - at)); }
+
+  const Law& law_;
+  int64_t first_, n_;
+  std::vector<Noise<C>> noise_;
+};
 
 }  // namespace l0gates

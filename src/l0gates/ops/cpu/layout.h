@@ -39,7 +39,10 @@ struct Grid {
     lines_per_example = ceil_div(layout.elements, line_length);
     lines = layout.batch * lines_per_example;
     spread = period < kTile || layout.inner < kWide;
-    gates_per_tile = spread ? std::max<int64_t>(4, kTile / layout.inner / 4 * 4) : 4;
+    // Gates are drawn in fours. A tile of wide gates is as long as a task, since a task that keeps to a few gates would
+    // leap through memory.
+    const int64_t tile = spread ? kTile : std::min(kTask, kTile * layout.inner);
+    gates_per_tile = std::max<int64_t>(4, tile / layout.inner / 4 * 4);
     if (period < kTile) gates_per_tile = layout.n_gates;
     tiles = ceil_div(layout.n_gates, gates_per_tile);
     const int64_t width = std::min(line_length, gates_per_tile * layout.inner);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 #include "numbers.h"
 
@@ -11,6 +12,14 @@ namespace l0gates {
 constexpr int64_t kLongSum = 128;
 // Sums that a dot product keeps side by side.
 constexpr int kLanes = 16;
+
+// Ask for n elements that will be needed; a null pointer has none.
+template <class T>
+L0GATES_INLINE void fetch(const T* elements, int64_t from, int64_t n) {
+  constexpr int64_t kLine = 64 / sizeof(T);
+  if (elements == nullptr) return;
+  for (int64_t i = from; i < from + n; i += kLine) __builtin_prefetch(elements + i);
+}
 
 // result = x * gates
 template <class T, class C>
@@ -83,10 +92,43 @@ L0GATES_LOOP bool is_within(const int32_t* __restrict table, int64_t n, uint32_t
 }
 
 // result[i] = values[table[i]]
-template <class C>
-L0GATES_LOOP void look_up(const C* __restrict values, const int32_t* __restrict table, int64_t n,
-                          C* __restrict result) {
+template <class V>
+L0GATES_LOOP void look_up(const V* __restrict values, const int32_t* __restrict table, int64_t n,
+                          V* __restrict result) {
   for (int64_t i = 0; i < n; ++i) result[i] = values[table[i]];
+}
+
+// A gate and its slope side by side, so that both are looked up at once.
+template <class C>
+struct Pair {
+  C gate, slope;
+};
+
+L0GATES_LOOP void look_up_bits(const unsigned char* __restrict values, const int32_t* __restrict table, int64_t n,
+                               unsigned char* __restrict result) {
+  for (int64_t i = 0; i < n; ++i) {
+    uint64_t bits;
+    std::memcpy(&bits, values + 8 * static_cast<int64_t>(table[i]), 8);
+    std::memcpy(result + 8 * i, &bits, 8);
+  }
+}
+
+// Two floats move as one integer: a gather takes its time by the number of values, whatever their size.
+inline void look_up(const Pair<float>* values, const int32_t* table, int64_t n, Pair<float>* result) {
+  look_up_bits(reinterpret_cast<const unsigned char*>(values), table, n, reinterpret_cast<unsigned char*>(result));
+}
+
+// As multiply_and_accumulate, with gates and slopes in pairs.
+template <class T, class C>
+L0GATES_LOOP void multiply_and_accumulate(const T* __restrict grad, const T* __restrict x,
+                                          const Pair<C>* __restrict pairs, int64_t n, T* __restrict result,
+                                          C* __restrict sums) {
+  using P = Product<T, C>;
+  for (int64_t i = 0; i < n; ++i) {
+    const auto g = load(grad[i]);
+    result[i] = store<T>(static_cast<P>(g) * static_cast<P>(pairs[i].gate));
+    sums[i] += static_cast<C>(g) * static_cast<C>(load(x[i])) * pairs[i].slope;
+  }
 }
 
 }  // namespace l0gates

@@ -6,6 +6,7 @@
 #include "laws.h"
 #include "layout.h"
 #include "loops.h"
+#include "stream.h"
 
 namespace l0gates {
 
@@ -14,21 +15,36 @@ template <class Law, class C, bool Slopes>
 class GateTile {
  public:
   GateTile(const Law& law, const Layout& layout, const Grid& grid, uint64_t seed, int64_t first, int64_t count)
-      : law_(law), layout_(layout), seed_(seed), first_(first), count_(static_cast<int>(count)) {
+      : layout_(layout), drawing_(law, seed, first, count), count_(static_cast<int>(count)) {
     if (grid.spread) width_ = grid.tiles > 1 ? count * layout.inner : grid.line_length;
     copies_ = grid.spread && width_ > count;
   }
 
   // Draw for an example, unless it is the one drawn for last.
   void of(int64_t example) {
-    if (!layout_.per_example) example = 0;
-    if (example == drawn_) return;
-    drawn_ = example;
-    const Draw draw{seed_, static_cast<uint64_t>(example), Law::kStream};
-    draw_gates(law_, draw, first_, count_, gates_, Slopes ? slopes_ : nullptr);
+    if (!is_new(example)) return;
+    drawing_(drawn_, gates_, Slopes ? slopes_ : nullptr);
     if (!copies_) return;
     spread(gates_, gates_spread_);
     if (Slopes) spread(slopes_, slopes_spread_);
+  }
+
+  // Calls body(from, n) for the parts of a line as their gates come. Memory rests while gates are drawn, so the elements
+  // that body will read and write are asked for before.
+  template <class T, class Body>
+  void for_each_part(int64_t example, int64_t length, const T* read, const T* read_too, const T* written,
+                     const Body& body) {
+    if (copies_) of(example);
+    if (copies_ || !is_new(example)) return body(0, length);
+    for (int64_t from = 0; from < length; from += kDraw) {
+      const int64_t n = std::min<int64_t>(kDraw, length - from);
+      fetch(read, from, n);
+      fetch(read_too, from, n);
+      drawing_.draw(drawn_, from, gates_);
+      fetch(written, from, n);
+      drawing_.shape(from, gates_, Slopes ? slopes_ : nullptr);
+      body(from, n);
+    }
   }
 
   // One for each element of a line where the grid spreads, else one for each gate.
@@ -37,11 +53,20 @@ class GateTile {
 
   // The sums of each element of a line, moved to its gate.
   void collect(C* sums, double* by_gate) const {
-    for (int64_t i = 0; i < width_; ++i) by_gate[i / layout_.inner % count_] += static_cast<double>(sums[i]);
+    for (int64_t i = 0; i < width_; ++i) {
+      by_gate[copies_ ? i / layout_.inner % count_ : i] += static_cast<double>(sums[i]);
+    }
     std::fill_n(sums, width_, C(0));
   }
 
  private:
+  bool is_new(int64_t example) {
+    if (!layout_.per_example) example = 0;
+    const bool is_new = example != drawn_;
+    drawn_ = example;
+    return is_new;
+  }
+
   void spread(const C* values, C* result) const {
     int64_t filled = 0;
     for (int gate = 0; gate < count_ && filled < width_; ++gate) {
@@ -50,14 +75,12 @@ class GateTile {
     for (int64_t i = filled; i < width_; ++i) result[i] = result[i - filled];
   }
 
-  const Law& law_;
   const Layout& layout_;
-  uint64_t seed_;
-  int64_t first_, width_ = 0, drawn_ = -1;
+  Gates<Law, C> drawing_;
+  int64_t width_ = 0, drawn_ = -1;
   int count_;
   bool copies_;
-  // Noise is drawn in fours, so one more four than a tile may be written.
-  alignas(64) C gates_[kTile + 4], slopes_[Slopes ? kTile + 4 : 1];
+  alignas(64) C gates_[kTile], slopes_[Slopes ? kTile : 1];
   alignas(64) C gates_spread_[kTile], slopes_spread_[Slopes ? kTile : 1];
 };
 
@@ -69,6 +92,7 @@ void for_each_task(const Layout& layout, const Grid& grid, const Body& body) {
       const int64_t first = task % grid.tiles * grid.gates_per_tile;
       body(task / grid.tiles, first, std::min(grid.gates_per_tile, layout.n_gates - first));
     }
+    finish_writing();
   });
 }
 
@@ -89,30 +113,60 @@ void for_each_line(const Layout& layout, const Grid& grid, int64_t block, int64_
 template <class Law, class T, class C>
 void apply_regular(const Law& law, const Layout& layout, uint64_t seed, const T* x, T* result) {
   const Grid grid(layout);
+  const Output<T> output(result, layout.batch * layout.elements);
   for_each_task(layout, grid, [&](int64_t block, int64_t first, int64_t count) {
     GateTile<Law, C, false> tile(law, layout, grid, seed, first, count);
+    const auto multiply_part = [&](int64_t at, const C* gates, int64_t n) {
+      output.write(at, n, [&](int64_t from, int64_t m, T* to) { multiply(x + at + from, gates + from, m, to); });
+    };
     for_each_line(layout, grid, block, first, count, [&](int64_t example, int64_t at, int64_t length) {
+      if (grid.spread) {
+        const T* none = nullptr;
+        return tile.for_each_part(example, length, x + at, none, output.awaited(at), [&](int64_t from, int64_t n) {
+          multiply_part(at + from, tile.gates() + from, n);
+        });
+      }
       tile.of(example);
-      if (grid.spread) return multiply(x + at, tile.gates(), length, result + at);
       for (int64_t gate = 0; gate < count; ++gate) {
-        const int64_t from = at + gate * layout.inner;
-        multiply_by(x + from, tile.gates()[gate], layout.inner, result + from);
+        const T* elements = x + at + gate * layout.inner;
+        const C value = tile.gates()[gate];
+        output.write(at + gate * layout.inner, layout.inner,
+                     [&](int64_t from, int64_t n, T* to) { multiply_by(elements + from, value, n, to); });
       }
     });
   });
 }
 
-// One gate's block of elements: its input gradient where that is wanted, and the sum of grad * x.
+// A block of elements with one gate, whose output starts at `at`: the sum of grad * x, and the input gradient where it
+// is wanted.
 template <class T, class C>
-double differentiate_block(const T* grad, const T* x, C gate, int64_t n, T* by_input) {
+double differentiate_block(const T* grad, const T* x, C gate, int64_t n, const Output<T>& output, int64_t at) {
   double total = 0;
-  for (int64_t from = 0; from < n; from += kLanes * kLongSum) {
-    const int64_t length = std::min(kLanes * kLongSum, n - from);
-    total += static_cast<double>(
-        by_input == nullptr ? dot<T, C, false>(grad + from, x + from, gate, length, by_input)
-                            : dot<T, C, true>(grad + from, x + from, gate, length, by_input + from));
+  const int64_t step = output.past_cache ? kLanes * kAhead / 4 : kLanes * kLongSum;
+  for (int64_t from = 0; from < n; from += step) {
+    const T *g = grad + from, *v = x + from;
+    const int64_t length = std::min(step, n - from);
+    if (output.awaited(at) != nullptr) {
+      total += static_cast<double>(dot<T, C, true>(g, v, gate, length, output.data + at + from));
+      continue;
+    }
+    total += static_cast<double>(dot<T, C, false>(g, v, gate, length, nullptr));
+    if (output.data == nullptr) continue;
+    output.write(at + from, length, [&](int64_t i, int64_t m, T* to) { multiply_by(g + i, gate, m, to); });
   }
   return total;
+}
+
+// Elements with a gate each, whose output starts at `at`: the input gradients where they are wanted, and where the sums
+// are, grad * x * slopes.
+template <class T, class C>
+void differentiate_part(const T* grad, const T* x, const C* gates, const C* slopes, int64_t n, const Output<T>& output,
+                        int64_t at, C* sums) {
+  if (output.data == nullptr) return accumulate(grad, x, slopes, n, sums);
+  output.write(at, n, [&](int64_t from, int64_t m, T* to) {
+    if (sums == nullptr) return multiply(grad + from, gates + from, m, to);
+    multiply_and_accumulate(grad + from, x + from, gates + from, slopes + from, m, to, sums + from);
+  });
 }
 
 // The gradients by input and parameter; a null pointer stands for one that is not wanted. `partial` has room for
@@ -121,29 +175,31 @@ template <class Law, class T, class C>
 void differentiate_regular(const Law& law, const Layout& layout, uint64_t seed, const T* grad, const T* x,
                            T* by_input, double* partial) {
   const Grid grid(layout);
+  const Output<T> output(by_input, layout.batch * layout.elements);
   for_each_task(layout, grid, [&](int64_t block, int64_t first, int64_t count) {
     GateTile<Law, C, true> tile(law, layout, grid, seed, first, count);
     double* by_gate = partial == nullptr ? nullptr : partial + block * layout.n_gates + first;
     alignas(64) C sums[kTile] = {};
     int64_t summed = 0;
     for_each_line(layout, grid, block, first, count, [&](int64_t example, int64_t at, int64_t length) {
-      tile.of(example);
-      const T *g = grad + at, *v = x + at;
-      T* to = by_input == nullptr ? nullptr : by_input + at;
       if (grid.spread) {
         if (by_gate != nullptr && ++summed % kLongSum == 0) tile.collect(sums, by_gate);
-        if (to == nullptr) return accumulate(g, v, tile.slopes(), length, sums);
-        if (by_gate == nullptr) return multiply(g, tile.gates(), length, to);
-        return multiply_and_accumulate(g, v, tile.gates(), tile.slopes(), length, to, sums);
+        const T *g = grad + at, *v = x + at;
+        return tile.for_each_part(example, length, g, v, output.awaited(at), [&](int64_t from, int64_t n) {
+          differentiate_part(g + from, v + from, tile.gates() + from, tile.slopes() + from, n, output, at + from,
+                             by_gate == nullptr ? nullptr : sums + from);
+        });
       }
+      tile.of(example);
       for (int64_t gate = 0; gate < count; ++gate) {
-        const int64_t from = gate * layout.inner;
+        const int64_t start = at + gate * layout.inner;
+        const T* g = grad + start;
         const C value = tile.gates()[gate];
         if (by_gate == nullptr) {
-          multiply_by(g + from, value, layout.inner, to + from);
+          output.write(start, layout.inner,
+                       [&](int64_t from, int64_t n, T* to) { multiply_by(g + from, value, n, to); });
         } else {
-          T* there = to == nullptr ? nullptr : to + from;
-          const double sum = differentiate_block(g + from, v + from, value, layout.inner, there);
+          const double sum = differentiate_block(g, x + start, value, layout.inner, output, start);
           by_gate[gate] += sum * static_cast<double>(tile.slopes()[gate]);
         }
       }

@@ -16,5 +16,7 @@ namespace l0gates {
 
 // Gates or elements that are worked on at a time: a few such buffers fit the first-level cache.
 constexpr int kTile = 1024;
+// Gates that are drawn at a time.
+constexpr int kDraw = 256;
 
 }  // namespace l0gates

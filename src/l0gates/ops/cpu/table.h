@@ -8,36 +8,39 @@
 #include "laws.h"
 #include "layout.h"
 #include "loops.h"
+#include "stream.h"
 
 namespace l0gates {
 
-// All gates of one example, drawn in tiles.
+// All gates of one example.
 template <class Law, class C>
 class GateRow {
  public:
   GateRow(const Law& law, const Layout& layout, uint64_t seed, bool slopes)
-      : law_(law), layout_(layout), seed_(seed), gates_(layout.n_gates + 4), slopes_(slopes ? layout.n_gates + 4 : 0) {}
+      : drawing_(law, seed, 0, layout.n_gates),
+        per_example_(layout.per_example),
+        gates_(static_cast<size_t>(ceil_div(layout.n_gates, 4) * 4)),
+        slopes_(slopes ? gates_.size() : 0),
+        pairs_(slopes_.size()) {}
 
   void of(int64_t example) {
-    if (!layout_.per_example) example = 0;
+    if (!per_example_) example = 0;
     if (example == drawn_) return;
     drawn_ = example;
-    const Draw draw{seed_, static_cast<uint64_t>(example), Law::kStream};
-    for (int64_t first = 0; first < layout_.n_gates; first += kTile) {
-      const int n = static_cast<int>(std::min<int64_t>(kTile, layout_.n_gates - first));
-      draw_gates(law_, draw, first, n, gates_.data() + first, slopes_.empty() ? nullptr : slopes_.data() + first);
-    }
+    drawing_(example, gates_.data(), slopes_.empty() ? nullptr : slopes_.data());
+    for (size_t gate = 0; gate < pairs_.size(); ++gate) pairs_[gate] = {gates_[gate], slopes_[gate]};
   }
 
   const C* gates() const { return gates_.data(); }
   const C* slopes() const { return slopes_.data(); }
+  const Pair<C>* pairs() const { return pairs_.data(); }
 
  private:
-  const Law& law_;
-  const Layout& layout_;
-  uint64_t seed_;
+  Gates<Law, C> drawing_;
+  bool per_example_;
   int64_t drawn_ = -1;
   std::vector<C> gates_, slopes_;
+  std::vector<Pair<C>> pairs_;
 };
 
 // Calls body(block, first example, one past the last) for every task.
@@ -48,6 +51,7 @@ void for_each_block(const Layout& layout, const Body& body) {
     for (int64_t block = begin; block < end; ++block) {
       body(block, block * size, std::min(layout.batch, (block + 1) * size));
     }
+    finish_writing();
   });
 }
 
@@ -61,18 +65,44 @@ void for_each_tile(const Layout& layout, const Body& body) {
 
 template <class Law, class T, class C>
 void apply_table(const Law& law, const Layout& layout, uint64_t seed, const T* x, T* result) {
+  const Output<T> output(result, layout.batch * layout.elements);
   for_each_block(layout, [&](int64_t, int64_t begin, int64_t end) {
     GateRow<Law, C> row(law, layout, seed, false);
     alignas(64) C gates[kTile];
     for (int64_t example = begin; example < end; ++example) {
       row.of(example);
       const int32_t* table = layout.table + example * layout.table_stride;
-      const int64_t start = example * layout.elements;
       for_each_tile(layout, [&](int64_t from, int64_t length) {
+        const int64_t at = example * layout.elements + from;
+        fetch(x + at, 0, length);
+        fetch(output.awaited(at), 0, length);
         look_up(row.gates(), table + from, length, gates);
-        multiply(x + start + from, gates, length, result + start + from);
+        output.write(at, length, [&](int64_t i, int64_t n, T* to) { multiply(x + at + i, gates + i, n, to); });
       });
     }
+  });
+}
+
+// Elements of a tile, whose output starts at `at`, with the gates that the table names: the input gradients where they
+// are wanted, and where the sums are, grad * x * slopes.
+template <class Law, class T, class C>
+void differentiate_tile(const GateRow<Law, C>& row, const int32_t* table, const T* grad, const T* x, int64_t n,
+                        const Output<T>& output, int64_t at, C* sums) {
+  alignas(64) Pair<C> pairs[kTile];
+  alignas(64) C values[kTile];
+  fetch(grad, 0, n);
+  if (sums == nullptr) {
+    look_up(row.gates(), table, n, values);
+    return output.write(at, n, [&](int64_t i, int64_t m, T* to) { multiply(grad + i, values + i, m, to); });
+  }
+  fetch(x, 0, n);
+  if (output.data == nullptr) {
+    look_up(row.slopes(), table, n, values);
+    return accumulate(grad, x, values, n, sums);
+  }
+  look_up(row.pairs(), table, n, pairs);
+  output.write(at, n, [&](int64_t i, int64_t m, T* to) {
+    multiply_and_accumulate(grad + i, x + i, pairs + i, m, to, sums + i);
   });
 }
 
@@ -83,30 +113,21 @@ void differentiate_table(const Law& law, const Layout& layout, uint64_t seed, co
                          double* partial) {
   // Sums for each element need no index but at the end; they need one table, and pay over some examples.
   const bool by_element = layout.table_stride == 0 && examples_per_block(layout) >= 8;
+  const Output<T> output(by_input, layout.batch * layout.elements);
   for_each_block(layout, [&](int64_t block, int64_t begin, int64_t end) {
     GateRow<Law, C> row(law, layout, seed, true);
     double* by_gate = partial == nullptr ? nullptr : partial + block * layout.n_gates;
-    std::vector<C> sums(by_element && by_gate != nullptr ? layout.elements : 0);
-    alignas(64) C gates[kTile], slopes[kTile];
+    std::vector<C> sums(by_gate == nullptr ? 0 : by_element ? layout.elements : kTile);
     for (int64_t example = begin; example < end; ++example) {
       row.of(example);
       const int32_t* table = layout.table + example * layout.table_stride;
-      const int64_t start = example * layout.elements;
       for_each_tile(layout, [&](int64_t from, int64_t length) {
-        const T *g = grad + start + from, *v = x + start + from;
-        if (by_input != nullptr) look_up(row.gates(), table + from, length, gates);
-        if (by_gate == nullptr) return multiply(g, gates, length, by_input + start + from);
-        look_up(row.slopes(), table + from, length, slopes);
-        alignas(64) C single[kTile];
-        C* to = by_element ? sums.data() + from : single;
-        if (!by_element) std::fill_n(single, length, C(0));
-        if (by_input == nullptr) {
-          accumulate(g, v, slopes, length, to);
-        } else {
-          multiply_and_accumulate(g, v, gates, slopes, length, by_input + start + from, to);
-        }
-        if (by_element) return;
-        for (int64_t i = 0; i < length; ++i) by_gate[table[from + i]] += static_cast<double>(single[i]);
+        const int64_t at = example * layout.elements + from;
+        C* to = by_gate == nullptr ? nullptr : sums.data() + (by_element ? from : 0);
+        differentiate_tile(row, table + from, grad + at, x + at, length, output, at, to);
+        if (by_gate == nullptr || by_element) return;
+        for (int64_t i = 0; i < length; ++i) by_gate[table[from + i]] += static_cast<double>(to[i]);
+        std::fill_n(to, length, C(0));
       });
       if (by_element && by_gate != nullptr && (example + 1 == end || (example - begin + 1) % kLongSum == 0)) {
         for (int64_t i = 0; i < layout.elements; ++i) by_gate[layout.table[i]] += static_cast<double>(sums[i]);
