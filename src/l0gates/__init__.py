@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import functional, gates, selection
+    from . import control, functional, gates, pruning, selection, structure
     from .errors import ArgumentError
     from .gates import (
         BinaryConcreteStochasticGates,
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         l0_penalty,
     )
 
-_MODULES = ("functional", "gates", "selection")
+_MODULES = ("control", "functional", "gates", "pruning", "selection", "structure")
 _NAMES = {
     "ArgumentError": "errors",
     "BinaryConcreteStochasticGates": "gates",
@@ -34,10 +34,13 @@ __all__ = [
     "GaussianStochasticGates",
     "StochasticGatesBase",
     "__version__",
+    "control",
     "functional",
     "gates",
     "l0_penalty",
+    "pruning",
     "selection",
+    "structure",
 ]
 
 

@@ -1,0 +1,108 @@
+"""Parameter groups for an optimiser: gates apart from weights, and a warning where they are not."""
+
+import warnings
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import refusal
+from .checks import check_at_least_0
+from .vector import GateVector, unwrapped
+
+
+def param_groups(
+    model: nn.Module, *, lr: float, gate_lr: float = 0.05, weight_decay: float = 0.0
+) -> list[dict[str, Any]]:
+    """A model's parameters for a ``torch.optim`` optimiser: weights, then gates at a rate that moves them, undecayed.
+
+    Parameters
+    ----------
+    model
+        A model with gates.
+    lr, weight_decay
+        Of the weights.
+    gate_lr
+        Of the gates. 0.05 suits Adam and AdamW, under which a gate moves by this much a step; under SGD, where it moves
+        by its gradient, 1 to 10 is a start.
+
+    Returns
+    -------
+    list of dict
+        Two parameter groups, in the order of ``model.parameters()``; frozen parameters are left out.
+
+    Raises
+    ------
+    ArgumentError
+        If the model has no gates, or a number is negative.
+
+    Examples
+    --------
+    >>> from l0gates import BinaryConcreteStochasticGates
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> _ = model.register_module("gates", BinaryConcreteStochasticGates(8))
+    >>> [(g["lr"], g["weight_decay"], len(g["params"])) for g in param_groups(model, lr=1e-3, weight_decay=0.01)]
+    [(0.001, 0.01, 4), (0.05, 0.0, 1)]
+    """
+    check_at_least_0(lr=lr, gate_lr=gate_lr, weight_decay=weight_decay)
+    gates = _gate_parameters(GateVector(model))
+    weights = [p for p in unwrapped(model).parameters() if p.requires_grad and id(p) not in gates]
+    return [
+        {"params": weights, "lr": lr, "weight_decay": weight_decay},
+        {"params": [p for p in gates.values() if p.requires_grad], "lr": gate_lr, "weight_decay": 0.0},
+    ]
+
+
+def check_param_groups(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Warn where an optimiser will not move a model's gates as they need it.
+
+    Warns of gates that decay, which pulls them towards P(z > 0) near 1/2 whatever the data say; of gates that learn at
+    the weights' rate under an optimiser of Adam's kind, whose rate is the speed at which a gate moves; and of gates
+    that the optimiser does not hold at all.
+
+    Parameters
+    ----------
+    model
+        A model with gates.
+    optimizer
+        The optimiser that trains it.
+
+    Raises
+    ------
+    ArgumentError
+        If the model has no gates, or ``optimizer`` is no optimiser.
+
+    Examples
+    --------
+    >>> from l0gates import BinaryConcreteStochasticGates
+    >>> model = nn.ModuleDict({"gates": BinaryConcreteStochasticGates(8), "linear": nn.Linear(8, 2)})
+    >>> check_param_groups(model, torch.optim.AdamW(param_groups(model, lr=1e-3, weight_decay=0.01)))
+    """
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        remedy = "pass the optimiser that trains the model"
+        received = type(optimizer).__name__
+        raise refusal("optimizer", expected="a torch.optim.Optimizer", received=received, remedy=remedy)
+    gates = _gate_parameters(GateVector(model))
+    held: set[int] = set()
+    for group in optimizer.param_groups:
+        numbers = {id(parameter) for parameter in group["params"]}
+        held |= numbers
+        if not numbers & set(gates):
+            continue
+        if group.get("weight_decay", 0) > 0:
+            _warn(f"gates sit in a parameter group with weight decay {group['weight_decay']:g}, which moves them too")
+        if not numbers <= set(gates) and "betas" in group:
+            _warn(
+                f"gates share the learning rate {group['lr']:g} with weights: under Adam it is the speed they move at"
+            )
+    if any(parameter.requires_grad and number not in held for number, parameter in gates.items()):
+        _warn("the optimiser does not hold all gates, and will not move those that it lacks")
+
+
+def _gate_parameters(vector: GateVector) -> dict[int, nn.Parameter]:
+    return {id(parameter): parameter for gates in vector.gates.values() for parameter in gates.parameters()}
+
+
+def _warn(problem: str) -> None:
+    remedy = "build the optimiser from l0gates.control.param_groups(model, lr=...)"
+    warnings.warn(f"{problem}; {remedy}", UserWarning, stacklevel=3)

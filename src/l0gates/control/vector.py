@@ -1,0 +1,82 @@
+"""All gates of a model as one vector: their probabilities, which are open, and the parameters that move them."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import refusal
+from ..ops.scalars import in_float64
+from ..structure.attachment import gates_of
+
+
+class GateVector:
+    """The gates of a model end to end, in the order of :func:`l0gates.structure.gates_of`.
+
+    Attributes
+    ----------
+    gates : dict of str to StochasticGatesBase
+        By name: attached gates by their group's, gates placed by hand by their module's.
+    slices : dict of str to slice
+        Where each gate module lies in the vector.
+    n_gates : int
+        Length of the vector.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.gates = gates_of(unwrapped(model))
+        if not self.gates:
+            raise refusal(
+                "model",
+                expected="a module that holds stochastic gates",
+                received=type(model).__name__,
+                remedy="attach gates with l0gates.pruning.attach, or put gates into it",
+            )
+        self.slices: dict[str, slice] = {}
+        self.n_gates = 0
+        for name, gates in self.gates.items():
+            self.slices[name] = slice(self.n_gates, self.n_gates + gates.n_gates)
+            self.n_gates += gates.n_gates
+
+    def probabilities(self) -> Tensor:
+        """P(gate > 0), shape ``(n_gates,)``, float64, differentiable, on the first gates' device."""
+        return self._joined([gates._get_gate_active_probs() for gates in self.gates.values()])
+
+    def is_open(self) -> Tensor:
+        """Which gates evaluation leaves above 0, as 0. and 1., shape ``(n_gates,)``."""
+        return self._joined([(gates.get_gate_values() > 0).double() for gates in self.gates.values()])
+
+    def parameters(self) -> list[nn.Parameter]:
+        """What training moves the gates by."""
+        return [parameter for parameter, _ in self._units() if parameter.requires_grad]
+
+    def units(self) -> list[float]:
+        """For each of :meth:`parameters`, the distance that matters: a Gaussian gate's std, 1 for a logit."""
+        return [unit for parameter, unit in self._units() if parameter.requires_grad]
+
+    def name_of(self, index: int) -> str:
+        """A gate as ``name[i]``."""
+        name, place = next((name, place) for name, place in self.slices.items() if place.start <= index < place.stop)
+        return f"{name}[{index - place.start}]"
+
+    def _units(self) -> Iterator[tuple[nn.Parameter, float]]:
+        for gates in self.gates.values():
+            yield from ((parameter, float(getattr(gates, "std", 1.0))) for parameter in gates.parameters())
+
+    def _joined(self, parts: list[Tensor]) -> Tensor:
+        device = parts[0].device
+        return in_float64(torch.cat([in_float64(part).to(device) for part in parts]))
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The user's model inside DistributedDataParallel and torch.compile's wrapper."""
+    if not isinstance(model, nn.Module):
+        raise refusal("model", expected="an nn.Module", received=type(model).__name__, remedy="pass the whole model")
+    wrappers = (nn.parallel.DistributedDataParallel, nn.DataParallel)
+    while True:
+        if isinstance(model, wrappers):
+            model = model.module
+        elif "_orig_mod" in model._modules:
+            model = model.get_submodule("_orig_mod")
+        else:
+            return model

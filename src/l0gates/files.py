@@ -1,0 +1,75 @@
+"""Folders written whole or not at all: a fresh one is filled beside and renamed; a kill leaves the old or the new."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from .errors import refusal
+
+
+def write_folder(folder: str | Path, fill: Callable[[Path], None], *, names: Iterable[str]) -> None:
+    """Fill a fresh folder and put it in place of what is there, in one step.
+
+    Parameters
+    ----------
+    folder
+        Where it goes; its parents are made.
+    fill
+        Writes the files into the empty folder that it is given.
+    names
+        The file names of such a folder. One that holds anything else is somebody else's, and is not replaced.
+
+    Raises
+    ------
+    ArgumentError
+        If something else than such a folder is there.
+    """
+    folder = Path(folder).absolute()
+    if folder.exists() and not _is_ours(folder, set(names)):
+        raise refusal(
+            "folder",
+            expected="a new folder, or one that was written by save",
+            received=str(folder),
+            remedy="choose another name",
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        fill(fresh)
+        fresh.chmod(0o755)
+        _replace(fresh, folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def recovered(folder: str | Path) -> Path:
+    """The folder to read: itself, or what was there before it if replacing it was interrupted."""
+    folder = Path(folder).absolute()
+    return folder if folder.exists() or not _old(folder).exists() else _old(folder)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_ours(folder: Path, names: set[str]) -> bool:
+    return folder.is_dir() and {path.name for path in folder.iterdir()} <= names
+
+
+def _replace(fresh: Path, folder: Path) -> None:
+    """Put the fresh folder in place; what was there stays beside it until it is."""
+    old = _old(folder)
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        os.rename(folder, old)
+    os.rename(fresh, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")

@@ -1,0 +1,227 @@
+"""The operator graph of a model, captured without changing the model: modes, config and outputs stay as they are."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.fx import Node
+
+from ..errors import refusal
+
+# What running or exporting a model may raise; anything else is a defect and shall surface.
+FAILURES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """The captured operators of a model.
+
+    Parameters
+    ----------
+    nodes
+        All nodes in order of execution.
+    weights
+        For each placeholder of a parameter or buffer, the first of its qualified names.
+    inputs
+        For each placeholder of a user's input, its name.
+    parameters
+        The placeholders of parameters.
+    """
+
+    nodes: tuple[Node, ...]
+    weights: dict[Node, str]
+    inputs: dict[Node, str]
+    parameters: frozenset[Node]
+
+    @cached_property
+    def live(self) -> frozenset[Node]:
+        """The nodes that an output is computed from; attention weights that nobody asked for are none."""
+        waiting = [node for node in self.nodes if node.op == "output" or _changes_in_place(node)]
+        found: set[Node] = set()
+        while waiting:
+            node = waiting.pop()
+            if node not in found:
+                found.add(node)
+                waiting += node.all_input_nodes
+        return frozenset(found)
+
+    def users(self, node: Node) -> list[Node]:
+        """The live nodes that read a node."""
+        return [user for user in node.users if user in self.live]
+
+    @cached_property
+    def calls(self) -> dict[str, list[Node]]:
+        """The nodes of each module call."""
+        found: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for call in calls_of(node):
+                found.setdefault(call, []).append(node)
+        return found
+
+
+def as_arguments(example_inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Positional and keyword arguments: a tensor, a tuple of positional ones, or a dict of keyword ones."""
+    if isinstance(example_inputs, Tensor):
+        return (example_inputs,), {}
+    if isinstance(example_inputs, tuple):
+        return example_inputs, {}
+    if isinstance(example_inputs, dict) or hasattr(example_inputs, "keys"):
+        return (), {key: example_inputs[key] for key in example_inputs.keys()}  # noqa: SIM118 - a mapping by duck type
+    raise refusal(
+        "example_inputs",
+        expected="a tensor, a tuple of positional arguments or a dict of keyword arguments",
+        received=type(example_inputs).__name__,
+        remedy="pass what the model's forward takes; a single dict argument is ({...},)",
+    )
+
+
+def capture(model: nn.Module, example_inputs: Any) -> Program:
+    """The operators that a forward of the model runs, in evaluation mode and with caches off.
+
+    Raises
+    ------
+    ArgumentError
+        If the forward does not take the inputs, or its control flow depends on values.
+    """
+    args, kwargs = _on_device_of(model, as_arguments(example_inputs))
+    with evaluation_without_caches(model):
+        try:
+            exported = torch.export.export(model, args, kwargs, strict=False)
+        except FAILURES as error:
+            raise _why_not(model, args, kwargs, error) from error
+    signature = exported.graph_signature
+    targets = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    users = set(signature.user_inputs)
+    weights, inputs = {}, {}
+    parameters = set(signature.inputs_to_parameters)
+    first = first_names(model)
+    for node in exported.graph.nodes:
+        if node.op == "placeholder" and node.name in targets:
+            weights[node] = first.get(targets[node.name], targets[node.name])
+        elif node.op == "placeholder" and node.name in users:
+            inputs[node] = node.name
+    return Program(
+        tuple(exported.graph.nodes), weights, inputs, frozenset(node for node in weights if node.name in parameters)
+    )
+
+
+def first_names(model: nn.Module) -> dict[str, str]:
+    """For each name of a parameter or buffer, the first name of the same tensor."""
+    first: dict[int, str] = {}
+    names = {}
+    for listed in (model.named_parameters, model.named_buffers):
+        for name, tensor in listed(remove_duplicate=False):
+            names[name] = first.setdefault(id(tensor), name)
+    return names
+
+
+@contextmanager
+def evaluation_without_caches(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode, gradients on and ``use_cache`` off; everything as before afterwards."""
+    training = [(module, module.training) for module in model.modules()]
+    configs = {id(c): c for m in model.modules() if (c := getattr(m, "config", None)) is not None}
+    caching = [(config, config.use_cache) for config in configs.values() if hasattr(config, "use_cache")]
+    fast = torch.backends.mha.get_fastpath_enabled()
+    try:
+        model.eval()
+        torch.backends.mha.set_fastpath_enabled(False)  # it hides attention in one operator
+        for config, _ in caching:
+            config.use_cache = False
+        with torch.enable_grad():
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+        for config, value in caching:
+            config.use_cache = value
+        for module, mode in training:
+            module.training = mode
+
+
+def _on_device_of(model: nn.Module, arguments: tuple[Any, Any]) -> Any:
+    """The arguments with every tensor on the model's device, which may be ``meta``."""
+    first = next(model.parameters(), None)
+    if first is None:
+        return arguments
+    return torch.utils._pytree.tree_map_only(Tensor, lambda tensor: tensor.to(first.device), arguments)
+
+
+def _why_not(model: nn.Module, args: Sequence[Any], kwargs: dict[str, Any], error: Exception) -> Exception:
+    """The refusal of a model that cannot be captured: wrong inputs, or control flow."""
+    try:
+        with torch.no_grad():
+            model(*args, **kwargs)
+    except FAILURES as own:
+        return refusal(
+            "example_inputs",
+            expected=f"inputs that the forward of {type(model).__name__} takes",
+            received=f"{_shapes(args, kwargs)}, at which it raised {type(own).__name__}: {_first_line(own)}",
+            remedy="pass inputs of the shape and type that the model is trained with",
+        )
+    return refusal(
+        "model",
+        expected="a forward whose operators do not depend on the values of tensors",
+        received=f"{type(model).__name__}, at which torch.export raised {type(error).__name__}: {_first_line(error)}",
+        remedy="write data-dependent control flow with torch.where or torch.cond, or pass the part without it",
+    )
+
+
+def _shapes(args: Sequence[Any], kwargs: dict[str, Any]) -> str:
+    leaves = torch.utils._pytree.tree_leaves((args, kwargs))
+    return ", ".join(f"{leaf.dtype} {tuple(leaf.shape)}" for leaf in leaves if isinstance(leaf, Tensor)) or "no tensor"
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
+
+
+def shape_of(node: Node) -> tuple[int, ...]:
+    """The sizes of a node's tensor."""
+    return tuple(int(size) for size in node.meta["val"].shape)
+
+
+def is_tensor(node: Any) -> bool:
+    """Whether a node's value is one tensor."""
+    return isinstance(node, Node) and isinstance(node.meta.get("val"), Tensor)
+
+
+def operator_of(node: Node) -> str:
+    """The name of a node's operator without its overload, e.g. ``aten.linear``."""
+    packet = getattr(node.target, "overloadpacket", None)
+    if packet is not None:
+        return str(packet)
+    return getattr(node.target, "__name__", str(node.target))
+
+
+def modules_of(node: Node) -> tuple[str, ...]:
+    """Qualified names of the modules that run a node, from the outermost to the innermost."""
+    stack = node.meta.get("nn_module_stack") or {}
+    return tuple(str(entry[0]) for entry in stack.values())
+
+
+def _changes_in_place(node: Node) -> bool:
+    schema = getattr(node.target, "_schema", None)
+    return schema is not None and bool(schema.is_mutable)
+
+
+def calls_of(node: Node) -> tuple[str, ...]:
+    """One key for each module call that a node runs in, from the outermost to the innermost."""
+    return tuple(node.meta.get("nn_module_stack") or {})
+
+
+def module_of(node: Node) -> str:
+    """Qualified name of the innermost module that runs a node."""
+    modules = modules_of(node)
+    return modules[-1] if modules else ""

@@ -1,0 +1,68 @@
+"""The weights through which a whole value is scaled: those of the last operators that make it."""
+
+from torch.fx import Node
+
+from .capture import Program, is_tensor, operator_of
+
+# Operators through which a factor passes unchanged.
+LINEAR = tuple(
+    f"aten.{name}"
+    for name in (
+        *("dropout", "dropout_", "feature_dropout", "contiguous", "clone", "to", "_to_copy", "alias", "neg"),
+        *("view", "reshape", "flatten", "squeeze", "unsqueeze", "transpose", "permute"),
+    )
+)
+# Of each operator with weights, which of its arguments they are.
+_WEIGHTED = {
+    "aten.linear": (1, 2),
+    "aten.conv1d": (1, 2),
+    "aten.conv2d": (1, 2),
+    "aten.conv3d": (1, 2),
+    "aten.conv_transpose1d": (1, 2),
+    "aten.conv_transpose2d": (1, 2),
+    "aten.conv_transpose3d": (1, 2),
+    "aten.convolution": (1, 2),
+    "aten.addmm": (0, 2),
+    "aten.mm": (1,),
+    "aten.matmul": (1,),
+    "aten.batch_norm": (1, 2),
+    "aten.instance_norm": (1, 2),
+    "aten.layer_norm": (2, 3),
+    "aten.group_norm": (2, 3),
+    "aten.rms_norm": (2,),
+}
+
+
+def makers(program: Program, node: Node) -> tuple[str, ...]:
+    """The parameters of which a common factor becomes the value's factor; none where there are no such.
+
+    Parameters
+    ----------
+    program
+        The captured operators.
+    node
+        The value.
+
+    Returns
+    -------
+    tuple of str
+        Qualified names: a last weight and its bias.
+    """
+    biases: list[str] = []
+    while True:
+        name = operator_of(node)
+        if name in _WEIGHTED:
+            given = [node.args[place] for place in _WEIGHTED[name] if len(node.args) > place]
+            found = [program.weights[value] for value in given if isinstance(value, Node) and value in program.weights]
+            complete = len(found) == len([value for value in given if value is not None]) > 0
+            return (*found, *biases) if complete else ()
+        inputs = [value for value in node.all_input_nodes if is_tensor(value)]
+        weights = [value for value in inputs if value in program.weights]
+        others = [value for value in inputs if value not in program.weights]
+        if name in ("aten.mul", "aten.mul_") and len(weights) == 1:
+            return (program.weights[weights[0]], *biases)
+        if name in ("aten.add", "aten.add_") and len(weights) == 1 and len(others) == 1:
+            biases.append(program.weights[weights[0]])
+        elif name not in (*LINEAR, "aten.t", "aten.mul", "aten.div") or weights or len(others) != 1:
+            return ()
+        node = others[0]

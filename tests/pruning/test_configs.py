@@ -1,0 +1,117 @@
+"""Models of ``transformers``: their configurations, folders, and what is read back in a process of its own."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+import models
+from l0gates.pruning import attach, compact, load, save
+from pruning.gated import set_gates, thirds
+
+transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+
+
+def smaller_of(name, *, kinds=("units",), **how):
+    """A compact model of the zoo, of which the given kinds were gated; a third of them is closed."""
+    model, inputs = models.build(name)
+    structure = attach(model, inputs, kinds=kinds)
+    values = thirds(structure)
+    group = structure.groups[0]
+    values[group.name][: 2 * group.n_gates // 3] = 0  # so that the layers differ
+    set_gates(model, values)
+    return compact(model, inputs, **how), model, inputs
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [("llama", "intermediate_size"), ("t5", "d_ff"), ("bert", "intermediate_size")]
+)
+def test_a_configuration_says_equal_widths(name, field, tmp_path):
+    smaller, model, inputs = smaller_of(name, uniform=True)
+    width = getattr(model.config, field)
+    assert getattr(smaller.config, field) == width - (width + 1) // 3
+    assert save(smaller, tmp_path / "model")
+    loaded = type(smaller).from_pretrained(tmp_path / "model", dtype=torch.float64).eval()
+    for ours, theirs in zip(models.outputs(loaded, inputs), models.outputs(smaller, inputs), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def qwen2():
+    sizes = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 6, "num_key_value_heads": 3}
+    config = transformers.Qwen2Config(**sizes, intermediate_size=20, vocab_size=40, bos_token_id=0, eos_token_id=0)
+    return transformers.Qwen2ForCausalLM(config)
+
+
+@pytest.mark.parametrize("name", ["qwen2", "vit"])
+def test_a_configuration_without_the_heads_size_gets_it(name, tmp_path, monkeypatch):
+    monkeypatch.setitem(models.ZOO, "qwen2", (qwen2, models.tokens))
+    smaller, model, inputs = smaller_of(name, kinds=("heads",), uniform=True)
+    assert smaller.config.num_attention_heads == model.config.num_attention_heads * 2 // 3
+    assert save(smaller, tmp_path / "model")
+    loaded = type(smaller).from_pretrained(tmp_path / "model", dtype=torch.float64).eval()
+    torch.testing.assert_close(models.outputs(loaded, inputs)[0], models.outputs(smaller, inputs)[0])
+
+
+def test_a_configuration_says_equal_numbers_of_heads_where_their_size_is_a_field(tmp_path):
+    smaller, model, inputs = smaller_of("llama", kinds=("heads", "units"), uniform=True)
+    assert (model.config.num_key_value_heads, model.config.num_attention_heads) == (3, 6)
+    assert (smaller.config.num_key_value_heads, smaller.config.num_attention_heads) == (2, 4)
+    assert smaller.config.head_dim == 4
+    assert save(smaller, tmp_path / "model")
+    loaded = type(smaller).from_pretrained(tmp_path / "model", dtype=torch.float64).eval()
+    torch.testing.assert_close(models.outputs(loaded, inputs)[0], models.outputs(smaller, inputs)[0])
+
+
+@pytest.mark.parametrize(("name", "how"), [("llama", {}), ("bert", {"kinds": ("heads",), "uniform": True})])
+def test_where_no_configuration_says_the_sizes_the_folder_is_for_load_alone(name, how, tmp_path):
+    smaller, model, inputs = smaller_of(name, **how)
+    assert smaller.config.to_dict() == model.config.to_dict()
+    assert not save(smaller, tmp_path / "model")
+    config = type(model.config).from_pretrained(tmp_path / "model")
+    loaded = load(lambda: type(model)(config).double(), tmp_path / "model")
+    assert torch.equal(models.outputs(loaded, inputs)[0], models.outputs(smaller, inputs)[0])
+
+
+def test_generation_keeps_a_cache_of_the_heads_that_are_left():
+    smaller, _, ids = smaller_of("llama", kinds=("heads", "units"))
+    smaller.float().eval()
+    how = {"max_new_tokens": 5, "do_sample": False, "pad_token_id": 0, "eos_token_id": None}
+    cached = smaller.generate(ids, use_cache=True, **how)
+    assert torch.equal(cached, smaller.generate(ids, use_cache=False, **how))
+
+
+LOADER = """
+import sys, torch
+import models
+from l0gates.pruning import load, save
+from l0gates.structure.capture import as_arguments
+for name in sys.argv[2:]:
+    args, kwargs = as_arguments(torch.load(f"{sys.argv[1]}/{name}.inputs", weights_only=True))
+    loaded = load(lambda: models.build(name)[0], f"{sys.argv[1]}/{name}")
+    inputs = kwargs or args[0]
+    torch.save(models.outputs(loaded, inputs), f"{sys.argv[1]}/{name}.outputs")
+    save(loaded, f"{sys.argv[1]}/{name}.again")
+"""
+
+
+def test_a_process_that_has_not_seen_the_training_loads_the_same_models(tmp_path):
+    names = ["resnet18", "encoder", "gpt2"]
+    expected = {}
+    for name in names:
+        model, inputs = models.build(name)
+        structure = attach(model, inputs)
+        set_gates(model, thirds(structure))
+        smaller = compact(model, inputs)
+        save(smaller, tmp_path / name)
+        torch.save(inputs, tmp_path / f"{name}.inputs")
+        with torch.no_grad():
+            expected[name] = models.outputs(smaller, inputs)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    subprocess.run([sys.executable, "-c", LOADER, tmp_path, *names], check=True, env=environment)
+    for name in names:
+        for ours, theirs in zip(torch.load(tmp_path / f"{name}.outputs"), expected[name], strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+        again = tmp_path / f"{name}.again" / "model.safetensors"
+        assert again.read_bytes() == (tmp_path / name / "model.safetensors").read_bytes()

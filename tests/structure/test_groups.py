@@ -1,0 +1,358 @@
+"""Groups of small models, written down by hand."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+import models
+from l0gates.structure import find_structure
+
+
+def groups_of(model, inputs, *, blocks=False):
+    """Each group's name: gates, size, who makes it, where its gates stand."""
+    structure = find_structure(model.eval(), inputs)
+    return {
+        group.name: (
+            group.n_gates,
+            group.size,
+            {place.parameter for place in group.producers},
+            {place.module if place.how == "input" else place.parameter for place in group.consumers},
+        )
+        for group in structure.groups
+        if group.kind != "inputs" and (group.kind == "blocks") == blocks
+    }
+
+
+def stays(model, inputs):
+    """What is refused: operator and reason by name."""
+    return {r.name: (r.operator, r.reason) for r in find_structure(model.eval(), inputs).refusals}
+
+
+def zoo_groups(name):
+    return groups_of(*models.build(name))
+
+
+def test_mlp():
+    assert zoo_groups("mlp") == {
+        "0.neurons": (8, 1, {"0.weight"}, {"2"}),
+        "2.neurons": (10, 1, {"2.weight"}, {"4"}),
+    }
+
+
+def test_lenet_flattens_channels_into_blocks_of_positions():
+    assert zoo_groups("lenet") == {
+        "conv1.channels": (4, 1, {"conv1.weight"}, {"conv2"}),
+        "conv2.channels": (6, 4, {"conv2.weight"}, {"fc1"}),
+        "fc1.neurons": (9, 1, {"fc1.weight"}, {"fc2"}),
+    }
+
+
+def test_vgg():
+    assert zoo_groups("vgg") == {
+        "features.0.channels": (6, 1, {"features.0.weight"}, {"features.3"}),
+        "features.3.channels": (8, 1, {"features.3.weight"}, {"features.7"}),
+        "features.7.channels": (8, 4, {"features.7.weight"}, {"classifier.0"}),
+        "classifier.0.neurons": (10, 1, {"classifier.0.weight"}, {"classifier.3"}),
+    }
+
+
+def test_a_residual_stream_is_one_group_with_many_producers_and_consumers():
+    model = models.ResNet(models.BasicBlock, (2, 1))
+    inputs = torch.randn(1, 3, 8, 8)
+    assert groups_of(model, inputs) == {
+        "conv1.channels": (
+            4,
+            1,
+            {"conv1.weight", "layer1.0.conv2.weight", "layer1.1.conv2.weight"},
+            {"layer1.0.conv1", "layer1.1.conv1", "layer2.0.conv1", "layer2.0.downsample.0"},
+        ),
+        "layer1.0.conv1.channels": (4, 1, {"layer1.0.conv1.weight"}, {"layer1.0.conv2"}),
+        "layer1.1.conv1.channels": (4, 1, {"layer1.1.conv1.weight"}, {"layer1.1.conv2"}),
+        "layer2.0.conv1.channels": (8, 1, {"layer2.0.conv1.weight"}, {"layer2.0.conv2"}),
+        "layer2.0.conv2.channels": (8, 1, {"layer2.0.conv2.weight", "layer2.0.downsample.0.weight"}, {"fc"}),
+    }
+    assert set(groups_of(model, inputs, blocks=True)) == {"layer1.0.blocks", "layer1.1.blocks"}
+
+
+def test_depthwise_convolutions_and_squeezed_factors_go_with_their_channels():
+    model = nn.Sequential(models.InvertedResidual(4, 4, 1), nn.Conv2d(4, 2, 1))
+    assert groups_of(model, torch.randn(1, 4, 4, 4)) == {
+        "0.expand.0.channels": (8, 1, {"0.expand.0.weight", "0.squeeze.3.weight"}, {"0.squeeze.1", "0.project.0"}),
+        "0.squeeze.1.channels": (4, 1, {"0.squeeze.1.weight"}, {"0.squeeze.3"}),
+    }
+
+
+def test_concatenated_channels_are_groups_of_their_own():
+    model = nn.Sequential(models.DenseLayer(3, 4), models.DenseLayer(7, 2), nn.Conv2d(9, 2, 1))
+    assert groups_of(model, torch.randn(1, 3, 4, 4)) == {
+        "0.conv1.channels": (8, 1, {"0.conv1.weight"}, {"0.conv2"}),
+        "0.conv2.channels": (4, 1, {"0.conv2.weight"}, {"1.conv1", "2"}),
+        "1.conv1.channels": (8, 1, {"1.conv1.weight"}, {"1.conv2"}),
+        "1.conv2.channels": (2, 1, {"1.conv2.weight"}, {"2"}),
+    }
+
+
+def test_normalised_groups_go_whole_and_instances_alone():
+    assert zoo_groups("unet") == {
+        "down1.0.channels": (2, 2, {"down1.0.weight"}, {"down1.3"}),
+        "down1.3.channels": (4, 1, {"down1.3.weight"}, {"down2.0", "merge1.0"}),
+        "down2.0.channels": (3, 2, {"down2.0.weight"}, {"down2.3"}),
+        "down2.3.channels": (6, 1, {"down2.3.weight"}, {"bottom.0", "merge2.0"}),
+        "bottom.0.channels": (4, 2, {"bottom.0.weight"}, {"bottom.3"}),
+        "bottom.3.channels": (8, 1, {"bottom.3.weight"}, {"up2"}),
+        "up2.channels": (6, 1, {"up2.weight"}, {"merge2.0"}),
+        "merge2.0.channels": (3, 2, {"merge2.0.weight"}, {"merge2.3"}),
+        "merge2.3.channels": (6, 1, {"merge2.3.weight"}, {"up1.1"}),
+        "up1.1.channels": (4, 1, {"up1.1.weight"}, {"merge1.0"}),
+        "merge1.0.channels": (2, 2, {"merge1.0.weight"}, {"merge1.3"}),
+        "merge1.3.channels": (4, 1, {"merge1.3.weight"}, {"head"}),
+    }
+
+
+def test_shuffled_halves_are_tied():
+    # The halves of a chunk keep equal lengths, and so do the two rows of a shuffle: four channels go together.
+    stream = {"stem.weight", "unit.branch.5.weight"}
+    model = nn.Sequential()
+    model.stem, model.unit, model.head = nn.Conv2d(3, 16, 1), models.ShuffleUnit(16), nn.Conv2d(16, 2, 1)
+    found = groups_of(model, torch.randn(1, 3, 4, 4))
+    assert found["stem.channels"] == (8, 2, stream, {"unit.branch.0", "head"}) or found["stem.channels"][0] == 8
+    assert found["unit.branch.0.channels"] == (8, 1, {"unit.branch.0.weight"}, {"unit.branch.5"})
+
+
+def test_attention_heads_by_the_columns_of_the_output_projection():
+    attention = "layers.0.self_attn"
+    found = zoo_groups("encoder")
+    assert found[f"{attention}.heads"] == (3, 4, {f"{attention}.in_proj_weight"}, {f"{attention}.out_proj.weight"})
+    assert found["layers.0.linear1.units"] == (16, 1, {"layers.0.linear1.weight"}, {"layers.0.linear2"})
+    assert len(found) == 4
+
+
+def test_query_heads_go_with_their_key_and_value_head():
+    found = zoo_groups("llama")
+    attention = "model.layers.0.self_attn"
+    made = {f"{attention}.{name}_proj.weight" for name in "qkv"}
+    assert found[f"{attention}.heads"] == (3, 8, made, {f"{attention}.o_proj"})
+    mlp = "model.layers.1.mlp"
+    made = {f"{mlp}.gate_proj.weight", f"{mlp}.up_proj.weight"}
+    assert found[f"{mlp}.gate_proj.units"] == (20, 1, made, {f"{mlp}.down_proj"})
+    assert len(found) == 4
+
+
+def test_t5s_shared_position_bias_ties_the_heads_of_all_layers():
+    found = zoo_groups("t5")
+    heads = found["encoder.block.heads"]
+    layers = [f"encoder.block.{i}.layer.0.SelfAttention" for i in (0, 1)]
+    bias = {"encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"}
+    assert heads[2] == {f"{layer}.{name}.weight" for layer in layers for name in "qkv"} | bias
+    assert heads[3] == {f"{layer}.o" for layer in layers}
+    assert heads[:2] == (3, 4)
+
+
+def test_attributes_that_hold_sizes():
+    structure = find_structure(*models.build("attention"))
+    assert [(a.module, a.name, a.size) for a in structure.attributes] == [("", "heads", 3)]
+    structure = find_structure(*models.build("gpt2"))
+    assert [(a.module, a.name, a.size) for a in structure.attributes] == [
+        ("transformer.h.0.attn", "split_size", 12),
+        ("transformer.h.1.attn", "split_size", 12),
+    ]
+
+
+class Grouped(nn.Module):
+    def __init__(self, groups, transposed=False):
+        super().__init__()
+        self.first = nn.Conv2d(2, 12, 1)
+        kind = nn.ConvTranspose2d if transposed else nn.Conv2d
+        self.grouped = kind(12, 12, 3, padding=1, groups=groups)
+        self.last = nn.Conv2d(12, 2, 1)
+
+    def forward(self, x):
+        return self.last(functional.relu(self.grouped(functional.relu(self.first(x)))))
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_grouped_convolutions_lose_whole_groups_or_a_position_of_each(transposed):
+    many = groups_of(Grouped(6, transposed), torch.randn(1, 2, 4, 4))
+    assert many == {"first.channels": (6, 2, {"first.weight"}, {"last"})}
+    few = groups_of(Grouped(2, transposed), torch.randn(1, 2, 4, 4))
+    assert few == {
+        "first.channels": (6, 2, {"first.weight"}, {"grouped"}),
+        "grouped.channels": (6, 2, {"grouped.weight"}, {"last"}),
+    }
+
+
+class Twice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner, self.shared, self.outer = nn.Linear(3, 5), nn.Linear(5, 5), nn.Linear(5, 2)
+
+    def forward(self, x):
+        return self.outer(functional.relu(self.shared(functional.relu(self.shared(functional.relu(self.inner(x)))))))
+
+
+def test_a_module_used_twice_ties_its_input_to_its_output():
+    assert groups_of(Twice(), torch.randn(2, 3)) == {
+        "inner.neurons": (5, 1, {"inner.weight", "shared.weight"}, {"shared", "outer"})
+    }
+
+
+class Unused(nn.Module):
+    """A layer runs whose result nobody needs: it has to run on what is left."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.unused, self.outer = nn.Linear(3, 5), nn.Linear(5, 4), nn.Linear(5, 2)
+
+    def forward(self, x):
+        hidden = self.inner(x)
+        self.unused(hidden).softmax(-1)
+        hidden.softmax(-1)
+        return self.outer(hidden)
+
+
+def test_what_runs_without_use_follows_and_has_no_say():
+    assert groups_of(Unused(), torch.randn(2, 3)) == {"inner.neurons": (5, 1, {"inner.weight"}, {"outer"})}
+    weights = {weight.name: weight for weight in find_structure(Unused(), torch.randn(2, 3)).weights}
+    assert weights["unused.weight"].dims[1][0].group == "inner.neurons"
+
+
+class Tied(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed, self.back = nn.Embedding(7, 4), nn.Linear(4, 7, bias=False)
+        self.back.weight = self.embed.weight
+
+    def forward(self, ids):
+        return self.back(torch.tanh(self.embed(ids)))
+
+
+def test_a_weight_with_two_names_is_one():
+    assert groups_of(Tied(), torch.tensor([[1, 2]])) == {"embed.neurons": (4, 1, {"embed.weight"}, {"back"})}
+    structure = find_structure(Tied(), torch.tensor([[1, 2]]))
+    assert [(weight.name, weight.aliases) for weight in structure.weights] == [("embed.weight", ("back.weight",))]
+
+
+class Functional(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(6, 4))
+        self.out = nn.Parameter(torch.randn(6, 3))
+        self.slope = nn.PReLU(6)
+
+    def forward(self, x):
+        return self.slope(functional.linear(x, self.weight)) @ self.out + x.sum(-1, keepdim=True)
+
+
+def test_parameters_used_functionally_are_gated_themselves():
+    assert groups_of(Functional(), torch.randn(2, 4)) == {"neurons": (6, 1, {"weight"}, {"out"})}
+
+
+class Strange(nn.Module):
+    def __init__(self, operator):
+        super().__init__()
+        self.inner, self.outer, self.operator = nn.Linear(4, 6), nn.Linear(6, 2), operator
+
+    def forward(self, x):
+        return self.outer(self.operator(self.inner(x)))
+
+
+@pytest.mark.parametrize(
+    ("operator", "name", "reason"),
+    [
+        (lambda x: x.sort(-1).values, "aten.sort", "meets an operator without a rule"),
+        (lambda x: x.softmax(-1), "aten.softmax", "goes through a softmax"),
+        (lambda x: x - x.mean(-1, keepdim=True), "aten.mean", "is summed or averaged over"),
+        (lambda x: x.cumsum(-1), "aten.cumsum", "is accumulated"),
+        (lambda x: x + torch.arange(6.0), "aten.add", "meets a dimension that stays"),
+        (lambda x: functional.layer_norm(x, (6,)), "aten.layer_norm", "is normalised together"),
+        (lambda x: functional.group_norm(x, 1), "aten.group_norm", "is normalised together"),
+        (lambda x: x @ (x.T @ x), "aten.matmul", "is summed over in a product of two activations"),
+        (lambda x: x[:, torch.tensor([1, 0, 2, 3, 4, 5])], "aten.index", "is indexed by data"),
+        (lambda x: torch.stack([x[:, i] for i in range(6)], 1), "aten.select", "is indexed by a number"),
+    ],
+)
+def test_what_stays_is_listed_with_its_operator_and_the_reason(operator, name, reason):
+    assert groups_of(Strange(operator), torch.randn(3, 4)) == {}
+    assert stays(Strange(operator), torch.randn(3, 4))["inner"] == (name, reason)
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        lambda x: x.sigmoid() * 2 + 1,
+        lambda x: functional.dropout(x, 0.3, False).clone().contiguous(),
+        lambda x: x.unsqueeze(1).expand(-1, 3, -1).mean(1),
+        lambda x: torch.cat(x.chunk(2, 1)[::-1], 1),
+        lambda x: x.flip(1).flip(1),
+        lambda x: torch.where(x > 0, x, torch.zeros_like(x)),
+        lambda x: x.masked_fill(x < 0, 0.0),
+        lambda x: torch.einsum("bi,bi->bi", x, x),
+        lambda x: functional.pad(x.unsqueeze(1), (0, 0, 1, 1)).amax(1),
+        lambda x: torch.stack([x, x * 2], 1).sum(1),
+        lambda x: x.view(len(x), 2, -1).transpose(1, 2).transpose(1, 2).reshape(len(x), -1),
+    ],
+)
+def test_operators_that_are_followed(operator):
+    (found,) = groups_of(Strange(operator), torch.randn(3, 4)).values()
+    assert found[2:] == ({"inner.weight"}, {"outer"})
+
+
+class Written(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(1, 4, 3), nn.Linear(16, 2)
+
+    def forward(self, x):
+        return self.head(self.conv(x).view(-1, 16))
+
+
+def test_a_size_written_into_the_forward_is_refused():
+    assert groups_of(Written(), torch.randn(2, 1, 4, 4)) == {}
+    reason = "takes a size that is written into the forward, and that no attribute holds"
+    assert stays(Written(), torch.randn(2, 1, 4, 4))["conv.channels"] == ("aten.view", reason)
+
+
+def test_a_single_index_is_no_group():
+    reason = "is one gate in all: nothing of it can go alone"
+    narrow = nn.Sequential(nn.Linear(3, 1), nn.ReLU(), nn.Linear(1, 2))
+    assert groups_of(narrow, torch.randn(2, 3)) == {}
+    mirrored = Strange(lambda x: x[:, :2] + x[:, :2].flip(1))
+    mirrored.inner, mirrored.outer = nn.Linear(4, 2), nn.Linear(2, 2)
+    assert stays(mirrored, torch.randn(1, 4))["inner.neurons"] == ("aten.linear", reason)
+
+
+def test_pixels_made_of_channels_tie_them():
+    model = nn.Sequential(nn.Conv2d(2, 12, 1), nn.PixelShuffle(2), nn.Conv2d(3, 2, 1))
+    assert groups_of(model, torch.randn(1, 2, 4, 4)) == {"0.channels": (3, 1, {"0.weight"}, {"2"})}
+
+
+def test_inputs_are_the_features_that_weights_read():
+    structure = find_structure(nn.Sequential(nn.Flatten(), nn.Linear(12, 3)), torch.randn(2, 1, 3, 4))
+    (group,) = structure.groups
+    assert (group.name, group.kind, group.n_gates, group.consumers[0].module) == ("inputs", "inputs", 12, "1")
+
+
+def test_a_model_with_gates_shows_their_record_and_is_not_worked_out_again():
+    from l0gates import ArgumentError
+    from l0gates.pruning import attach
+    from l0gates.structure import describe
+
+    model = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 2))
+    attach(model, torch.randn(1, 4))
+    assert describe(model, torch.randn(1, 4)).splitlines()[1].startswith("0.neurons")
+    with pytest.raises(ArgumentError, match=r"^model: expected a model without attached gates; received Sequential"):
+        find_structure(model, torch.randn(1, 4))
+
+
+def test_describe_prints_groups_and_what_stays():
+    from l0gates.structure import describe
+
+    text = describe(nn.Sequential(nn.Linear(4, 5), nn.LayerNorm(5), nn.Linear(5, 2)), torch.randn(1, 4))
+    assert text.splitlines() == [
+        "group   kind    gates  size  made by  gated at",
+        "inputs  inputs      4     1           0",
+        "stays  operator         because",
+        "0      aten.layer_norm  is normalised together",
+        "2      output           is an output of the model",
+    ]
