@@ -2,6 +2,7 @@
 
 import csv
 import datetime
+import fcntl
 import os
 import platform
 import subprocess
@@ -33,21 +34,50 @@ def environment() -> dict[str, str]:
 
 def write(name: str, rows: Sequence[dict[str, Any]]) -> Path:
     """Write rows to ``results/<name>.csv``, whole or not at all."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.csv"
-    described = [{**row, **environment()} for row in rows]
-    with tempfile.NamedTemporaryFile("w", dir=RESULTS, suffix=".part", newline="", delete=False) as file:
-        writer = csv.DictWriter(file, list(described[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(described)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
+    path = _write(name, [{**row, **environment()} for row in rows])
     print(f"written: {path}")
     return path
 
 
+def read(name: str) -> list[dict[str, str]]:
+    """The rows of ``results/<name>.csv``; none where there is no such file."""
+    path = RESULTS / f"{name}.csv"
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def append(name: str, row: dict[str, Any]) -> None:
+    """Add a row to ``results/<name>.csv``.
+
+    The file is replaced as a whole under a lock: it can be appended to by several processes, and interrupted.
+    """
+    RESULTS.mkdir(exist_ok=True)
+    described = {**row, **environment()}
+    folder = os.open(RESULTS, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        _write(name, [*read(name), described])
+    finally:
+        os.close(folder)
+
+
+def _write(name: str, rows: Sequence[dict[str, Any]]) -> Path:
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.csv"
+    with tempfile.NamedTemporaryFile("w", dir=RESULTS, suffix=".part", newline="", delete=False) as file:
+        writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
+    return path
+
+
 def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False).stdout.strip()
+    command = ["git", "--no-optional-locks", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _processor() -> str:

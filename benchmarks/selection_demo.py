@@ -3,9 +3,9 @@
 from argparse import Namespace
 from contextlib import nullcontext
 
-from l0gates.selection.demo import breast_cancer
-from l0gates.selection.summary import summarize
-from l0gates.selection.tables import Table, read_table
+from l0gates.selection.command.demo import breast_cancer
+from l0gates.selection.command.summary import summarize
+from l0gates.selection.command.tables import Table, read_table
 
 from . import record
 
@@ -18,14 +18,14 @@ def _quiet(description: str) -> nullcontext:
 
 def measure(name: str, table: Table, seed: int, probes: list[str]) -> dict:
     """One run as a row."""
-    summary = summarize(table, task="auto", seed=seed, progress_bar=_quiet)
+    summary, _ = summarize(table, task="auto", seed=seed, criterion="ebic", progress_bar=_quiet)
     kept = [column["name"] for column in summary["columns"] if column["kept"]]
     score = summary["score"]
-    error = score["standard_error"]
+    error = score["difference_error"]
     return {
         "table": name,
         "seed": seed,
-        "columns": len(table.names),
+        "columns": len(table.frame.columns),
         "kept": len(kept),
         "probes_kept": len(set(kept) & set(probes)),
         "score": score["name"],

@@ -11,15 +11,15 @@ from .errors import ArgumentError
 _SELECT = """\
 Find the columns of a table that predict a target.
 
-A fifth of the rows is set apart first and used once, for the score that is printed. Columns that are not
-numeric are left out, missing numbers replaced by the median; both are said on stderr.
+A fifth of the rows is set apart first and used once, for the score that is printed. Numbers, text, dates and
+missing values are taken as they come.
 """
 _EXAMPLES = """\
 examples:
   l0gates select --demo breast-cancer
   l0gates select houses.csv.gz --target price --out result
+  l0gates select patients.parquet --target days --event died
 """
-
 
 _BACKENDS = """\
 Show which kernel serves which device and dtypes, and why not a faster one.
@@ -36,6 +36,17 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"l0gates {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_select(commands)
+    commands.add_parser(
+        "backends",
+        help="show which kernel serves which device, and why not a faster one",
+        description=_BACKENDS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser
+
+
+def _add_select(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     select = commands.add_parser(
         "select",
         help="find the columns of a table that predict a target",
@@ -46,6 +57,11 @@ def make_parser() -> argparse.ArgumentParser:
     select.add_argument("data", nargs="?", type=Path, metavar="DATA", help="a CSV or Parquet file, gzipped or not")
     select.add_argument("--target", metavar="COLUMN", help="the column to predict")
     select.add_argument(
+        "--event",
+        metavar="COLUMN",
+        help="for survival: 1 where the target is the time of an event, 0 where observation ended without one",
+    )
+    select.add_argument(
         "--demo", choices=["breast-cancer"], help="instead of DATA: real data with ten shuffled columns added"
     )
     select.add_argument(
@@ -54,18 +70,17 @@ def make_parser() -> argparse.ArgumentParser:
         default="auto",
         help="auto regresses numbers with fractions or more than 20 distinct values (default: %(default)s)",
     )
+    select.add_argument(
+        "--criterion",
+        choices=["ebic", "one_se"],
+        default="ebic",
+        help="ebic keeps few columns, one_se more of them for a better score (default: %(default)s)",
+    )
     select.add_argument("--seed", type=_seed, default=0, help="fixes split and training (default: %(default)s)")
     select.add_argument(
         "--separator", type=_separator, default=",", help="between the fields of a CSV file (default: a comma)"
     )
-    select.add_argument("--out", type=Path, metavar="DIR", help="write the result to DIR/selection.json as well")
-    commands.add_parser(
-        "backends",
-        help="show which kernel serves which device, and why not a faster one",
-        description=_BACKENDS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    return parser
+    select.add_argument("--out", type=Path, metavar="DIR", help="write DIR/selection.json and the model to DIR/model")
 
 
 def _seed(text: str) -> int:
@@ -115,6 +130,8 @@ def _check_select(parser: argparse.ArgumentParser, arguments: argparse.Namespace
         parser.error("select: name a DATA file, or a --demo, and not both")
     if arguments.data is not None and arguments.target is None:
         parser.error("select: name the column to predict with --target")
+    if arguments.event is not None and (arguments.demo is not None or arguments.task != "auto"):
+        parser.error("select: --event goes with DATA, and without --task")
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], int]:
@@ -123,7 +140,7 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
         from .ops import backends
 
         return backends.run
-    from .selection import command
+    from .selection.command import command
 
     return command.run
 

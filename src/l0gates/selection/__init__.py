@@ -1,10 +1,12 @@
-"""Feature selection on tables: the estimator, the path engine under it, and the command's work."""
+"""Feature selection on tables: the estimators, the path engine under them, and the command's work."""
 
 try:
-    from .selector import L0FeatureSelector
+    from .estimators.predictors import L0Classifier, L0Regressor
+    from .estimators.selector import L0FeatureSelector
+    from .estimators.survival import L0CoxSurvivalAnalysis
 except ModuleNotFoundError as missing:
     raise ModuleNotFoundError(
         f"l0gates.selection needs {missing.name}: pip install 'l0gates[select]'", name=missing.name
     ) from missing
 
-__all__ = ["L0FeatureSelector"]
+__all__ = ["L0Classifier", "L0CoxSurvivalAnalysis", "L0FeatureSelector", "L0Regressor"]

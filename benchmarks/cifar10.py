@@ -1,0 +1,184 @@
+"""CIFAR-10 and a ResNet-8: half and a quarter of the multiply-adds, by gates and by pruning filters by their norm.
+
+All see the same images for the same number of epochs. Two thirds of them are spent on the way to the size, the rest
+on the network that remains; the dense model trains through. Filters are pruned by
+``torch.nn.utils.prune.ln_structured`` within the blocks, where one can go without changing others, and what it sets to
+zero is counted as removed.
+``CIFAR10_EPOCHS``, ``CIFAR10_SEEDS`` and ``CIFAR10_IMAGES`` make it smaller; a run that is through is not run again.
+"""
+
+import io
+import os
+import tarfile
+from argparse import Namespace
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn.utils import prune
+
+from l0gates.control import DensityConstraint, harden, param_groups
+from l0gates.pruning import attach, compact, report
+
+from .networks import Block, resnet8
+from .resumable import fill
+
+EPOCHS = int(os.environ.get("CIFAR10_EPOCHS", "15"))
+SEEDS = int(os.environ.get("CIFAR10_SEEDS", "3"))
+IMAGES = int(os.environ.get("CIFAR10_IMAGES", "50000"))
+FIRST = max(1, EPOCHS * 2 // 3)
+TARGETS = (0.5, 0.25)
+BATCH = 128
+CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+MEAN, STD = (torch.tensor(c).view(3, 1, 1) for c in ([0.4913, 0.4821, 0.4465], [0.2452, 0.2428, 0.2606]))
+
+
+@cache
+def images(folder: Path, part: str) -> tuple[Tensor, Tensor]:
+    """Images of a part in random order as uint8 (n, 3, 32, 32), and their classes."""
+    pixels, labels = [], []
+    with tarfile.open(folder / "cifar10_jpeg" / f"cifar10_{part}_jpeg.tar.xz") as archive:
+        for member in archive:
+            if member.isfile():
+                image = Image.open(io.BytesIO(archive.extractfile(member).read())).convert("RGB")
+                pixels.append(np.asarray(image).transpose(2, 0, 1))
+                labels.append(CLASSES.index(member.name.split("/")[-2]))
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+    return torch.from_numpy(np.stack(pixels))[order], torch.tensor(labels)[order]
+
+
+def normalised(pixels: Tensor) -> Tensor:
+    """Floats of mean 0 and deviation 1 for each colour, over the training part."""
+    return (pixels.float() / 255 - MEAN) / STD
+
+
+def shifted(x: Tensor, generator: torch.Generator) -> Tensor:
+    """A batch moved by up to four pixels, half of it mirrored."""
+    top, left = torch.randint(9, (2,), generator=generator).tolist()
+    x = nn.functional.pad(x, (4, 4, 4, 4))[:, :, top : top + 32, left : left + 32]
+    mirrored = torch.rand(len(x), generator=generator) < 0.5
+    return torch.where(mirrored.view(-1, 1, 1, 1), x.flip(3), x)
+
+
+def train(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    data: tuple,
+    epochs: int,
+    seed: int,
+    constraint: DensityConstraint | None = None,
+) -> float:
+    """Some epochs; the weights' learning rate rises for a fifth of the steps and falls to 0. The last epoch's loss."""
+    pixels, labels = data
+    generator = torch.Generator().manual_seed(seed)
+    rate, step, losses = optimizer.param_groups[0]["lr"], 0, []
+    for _ in range(epochs):
+        losses = []
+        for batch in torch.randperm(len(pixels), generator=generator).split(BATCH)[:-1]:
+            share = step / (epochs * (len(pixels) // BATCH))
+            optimizer.param_groups[0]["lr"] = rate * min(share / 0.2, (1 - share) / 0.8)
+            loss = nn.functional.cross_entropy(model(shifted(normalised(pixels[batch]), generator)), labels[batch])
+            losses.append(loss.item())
+            optimizer.zero_grad()
+            (loss if constraint is None else loss + constraint.penalty()).backward()
+            optimizer.step()
+            if constraint is not None:
+                constraint.step()
+            step += 1
+    return float(np.mean(losses))
+
+
+def sgd(parameters: Iterable[nn.Parameter], rate: float) -> torch.optim.Optimizer:
+    """The optimizer of all weights."""
+    return torch.optim.SGD(parameters, lr=rate, momentum=0.9, weight_decay=5e-4)
+
+
+def dense(data: tuple, _: float, seed: int) -> tuple[nn.Module, float]:
+    """The model as it is."""
+    model = resnet8()
+    return model, train(model, sgd(model.parameters(), 0.1), data, EPOCHS, seed)
+
+
+def gates(data: tuple, target: float, seed: int) -> tuple[nn.Module, float]:
+    """Gates on channels and blocks under a constraint; then the compact model is trained on."""
+    model, example = resnet8(), normalised(data[0][:2])
+    attach(model, example)
+    constraint = DensityConstraint(model, target, cost="macs")
+    groups = param_groups(model, lr=0.1, gate_lr=1.0, weight_decay=5e-4)
+    train(model, torch.optim.SGD(groups, momentum=0.9), data, FIRST, seed, constraint)
+    harden(model)
+    smaller = compact(model, example)
+    return smaller, train(smaller, sgd(smaller.parameters(), 0.05), data, EPOCHS - FIRST, seed + 100)
+
+
+def norm(data: tuple, target: float, seed: int) -> tuple[nn.Module, float]:
+    """The filters of the smallest norm set to zero within every block; then trained on."""
+    model = resnet8()
+    train(model, sgd(model.parameters(), 0.1), data, FIRST, seed)
+    for block in (module for module in model if isinstance(module, Block)):
+        prune.ln_structured(block.conv1, "weight", 1 - inner_share(target), n=2, dim=0)
+    return model, train(model, sgd(model.parameters(), 0.05), data, EPOCHS - FIRST, seed + 100)
+
+
+def inner_share(target: float) -> float:
+    """The share of the blocks' inner filters at which the whole costs the target."""
+    full, none = (multiply_adds(resnet8(), share) for share in (1.0, 0.0))
+    return (target * full - none) / (full - none)
+
+
+def multiply_adds(model: nn.Module, share: float | None = None) -> float:
+    """Those of one image; filters of which all weights are zero, or all but a share of a block's, do not count."""
+    total, size = 0.0, 32
+    for module in model.modules():
+        if isinstance(module, Block):
+            size //= module.conv1.stride[0]
+        if isinstance(module, nn.Conv2d):
+            total += module.weight.numel() * size**2
+    for block in (module for module in model.modules() if isinstance(module, Block)):
+        kept = (block.conv1.weight.flatten(1).abs().sum(1) > 0).float().mean().item() if share is None else share
+        position = {16: 32, 32: 16, 64: 8}[block.conv2.out_channels]
+        total -= (1 - kept) * (block.conv1.weight.numel() + block.conv2.weight.numel()) * position**2
+    return total + 640
+
+
+def run(method: str, target: float, seed: int, folder: Path) -> dict:
+    """Train by a method and test."""
+    pixels, labels = images(folder, "train")
+    torch.manual_seed(seed)
+    model, loss = {"dense": dense, "gates": gates, "norm": norm}[method](
+        (pixels[:IMAGES], labels[:IMAGES]), target, seed
+    )
+    model.eval()
+    tests = zip(*(part.split(500) for part in images(folder, "test")), strict=True)
+    with torch.no_grad():
+        wrong = sum(int((model(normalised(x)).argmax(1) != y).sum()) for x, y in tests)
+    figures = report(resnet8(), model, normalised(pixels[:32]), repeats=30)
+    left = figures["multiply_adds"]["ratio"]
+    if method == "norm":
+        left = multiply_adds(model) / multiply_adds(resnet8(), 1.0)
+    return {
+        "loss": f"{loss:.4f}",
+        "error": f"{wrong / 10000:.4f}",
+        "multiply_adds": f"{left:.4f}",
+        "speed_up": f"{1 / figures['seconds']['ratio']:.2f}",
+    }
+
+
+def main(arguments: Namespace) -> None:
+    """Run what has not been run, and record it."""
+    if arguments.data is None:
+        print("not run: it needs --data DIR, with cifar10_jpeg/ in it")
+        return
+    methods = [("dense", 1.0), *((method, target) for target in TARGETS for method in ("gates", "norm"))]
+    budget = {"epochs": EPOCHS, "images": IMAGES}
+    cases = [{"method": m, "target": t, "seed": seed, **budget} for seed in range(SEEDS) for m, t in methods]
+    columns = ["method", "target", "seed", "epochs", "images", "loss", "error", "multiply_adds", "speed_up"]
+
+    def measure(method: str, target: float, seed: int, **_: int) -> dict:
+        return run(method, target, seed, arguments.data)
+
+    fill("cifar10", cases, measure, columns)

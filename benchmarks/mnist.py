@@ -1,0 +1,235 @@
+"""The L0 paper's two networks on MNIST, trained to the multiply-adds of its table's smallest rows; needs ``--data``.
+
+A network is trained under the constraint, hardened, compacted, and the small network trained on. The error is that of
+the last epoch on the 10,000 test images.
+"""
+
+import gzip
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from l0gates.control import DensityConstraint, ModelCost, cosine, harden, param_groups
+from l0gates.pruning import attach, compact
+
+from . import resumable
+
+SEEDS = 3
+BATCH = 100
+COLUMNS = (
+    "network", "shifts", "seed", "target", "error", "error_when_hardened", "architecture", "macs", "dense_macs",
+    "gated_epochs", "compact_epochs", "seconds",
+)  # fmt: skip
+
+# What others report: network, source, sizes left, multiply-adds (RigL's and VIB's as given, in thousand operations),
+# error.
+PUBLISHED = (
+    ("LeNet-5-Caffe", "Bayesian compression, arXiv 1705.08665", "5-10-76-16", "158,000", "1.0 %"),
+    ("LeNet-5-Caffe", "L0, arXiv 1712.01312", "9-18-65-25", "", "1.0 %"),
+    ("LeNet-300-100", "L0, arXiv 1712.01312", "266-88-33", "26,642", "1.8 %"),
+    ("LeNet-300-100", "VIB, as RigL gives it", "97-71-33", "19.1 KFLOPs", "1.6 %"),
+    ("LeNet-300-100", "RigL, arXiv 1911.11134", "408-100-69", "12.6 KFLOPs", "1.44 %"),
+    ("LeNet-300-100", "RigL, arXiv 1911.11134", "375-62-51", "6.2 KFLOPs", "1.57 %"),
+)
+PAGE = Path(__file__).parents[1] / "docs" / "control.md"
+BEGIN, END = "<!-- mnist: begin -->", "<!-- mnist: end -->"
+
+
+class Case(NamedTuple):
+    """A network and how it is trained: the part of the multiply-adds to keep, epochs with gates and after them."""
+
+    network: str
+    shifts: bool
+    target: float
+    gated_epochs: int
+    compact_epochs: int
+    gate_lr: float
+    weight_decay: float
+
+
+CASES = (
+    Case("LeNet-300-100", True, 0.0985, 20, 40, 0.05, 0.0),
+    Case("LeNet-300-100", False, 0.0985, 20, 30, 0.05, 0.0),
+    Case("LeNet-5-Caffe", False, 0.068, 4, 15, 0.05, 0.0),
+)
+
+
+def lenet_5() -> nn.Module:
+    """LeNet-5-Caffe, 20-50-800-500."""
+    return nn.Sequential(
+        nn.Conv2d(1, 20, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(20, 50, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(800, 500),
+        nn.ReLU(),
+        nn.Linear(500, 10),
+    )
+
+
+def lenet_300() -> nn.Module:
+    """LeNet-300-100, with its 784 inputs as a table."""
+    return nn.Sequential(nn.Linear(784, 300), nn.ReLU(), nn.Linear(300, 100), nn.ReLU(), nn.Linear(100, 10))
+
+
+def read_idx(path: Path) -> Tensor:
+    """An IDX file of bytes."""
+    content = bytearray(gzip.decompress(path.read_bytes()))
+    shape = [int.from_bytes(content[4 + 4 * i : 8 + 4 * i], "big") for i in range(content[3])]
+    return torch.frombuffer(content, dtype=torch.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+
+
+class Task:
+    """MNIST as one network wants it."""
+
+    def __init__(self, folder: Path, case: Case) -> None:
+        files = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+        self.images, self.labels, self.test_images, self.test_labels = (
+            read_idx(folder / "mnist" / f"{name}-ubyte.gz") for name in files
+        )
+        self.case = case
+
+    def prepared(self, images: Tensor) -> Tensor:
+        """Images of shape (batch, 28, 28) as the network's input."""
+        scaled = (images.float() / 255 - 0.1307) / 0.3081
+        return scaled.flatten(1) if self.case.network == "LeNet-300-100" else scaled.unsqueeze(1)
+
+    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """One epoch in a new order, with shifts of at most one pixel if asked for."""
+        for rows in torch.randperm(len(self.labels)).split(BATCH):
+            images = self.images[rows]
+            yield self.prepared(shifted(images) if self.case.shifts else images), self.labels[rows].long()
+
+    def error(self, model: nn.Module) -> float:
+        """On the test images, in percent, in evaluation."""
+        model.eval()
+        wrong = 0
+        with torch.no_grad():
+            for images, labels in zip(self.test_images.split(1000), self.test_labels.split(1000), strict=True):
+                wrong += int((model(self.prepared(images)).argmax(1) != labels).sum())
+        model.train()
+        return 100 * wrong / len(self.test_labels)
+
+
+def shifted(images: Tensor) -> Tensor:
+    """Each image moved by -1, 0 or 1 pixel along both dimensions."""
+    padded = nn.functional.pad(images, (1, 1, 1, 1))
+    offsets = torch.randint(3, (2, len(images), 1))
+    rows, columns = offsets + torch.arange(28)
+    return padded[torch.arange(len(images))[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def train_gated(task: Task, model: nn.Module, example: Tensor) -> None:
+    """Under the constraint; the targets are reached in the first quarter, and the learning rates fall in the last."""
+    case = task.case
+    steps = case.gated_epochs * len(task.labels) // BATCH
+    attach(model, example, kinds=["channels", "neurons", "inputs"] if case.network == "LeNet-300-100" else None)
+    constraint = DensityConstraint(model, case.target, cost="macs", warmup=steps // 4)
+    groups = param_groups(model, lr=1e-3, gate_lr=case.gate_lr, weight_decay=case.weight_decay)
+    optimizer = torch.optim.AdamW(groups)
+    rates = [group["lr"] for group in groups]
+    step = 0
+    for epoch in range(case.gated_epochs):
+        for images, labels in task.batches():
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = cosine(step, start=rate, end=rate / 10, steps=steps // 4, delay=3 * steps // 4)
+            loss = nn.functional.cross_entropy(model(images), labels)
+            optimizer.zero_grad()
+            (loss + constraint.penalty()).backward()
+            optimizer.step()
+            constraint.step()
+            step += 1
+        print(f"gated epoch {epoch + 1}: error {task.error(model):.2f} %, {constraint}", flush=True)
+
+
+def train_compact(task: Task, model: nn.Module) -> None:
+    """The small network, with a learning rate that falls to 0."""
+    case = task.case
+    steps = case.compact_epochs * len(task.labels) // BATCH
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=case.weight_decay)
+    step = 0
+    for epoch in range(case.compact_epochs):
+        for images, labels in task.batches():
+            optimizer.param_groups[0]["lr"] = cosine(step, start=1e-3, end=0.0, steps=steps)
+            loss = nn.functional.cross_entropy(model(images), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            step += 1
+        if (epoch + 1) % 5 == 0:
+            print(f"compact epoch {epoch + 1}: error {task.error(model):.2f} %", flush=True)
+
+
+def measure(task: Task, seed: int) -> dict[str, Any]:
+    """One network from its initial weights to its last epoch."""
+    torch.manual_seed(seed)
+    start = time.perf_counter()
+    model = lenet_5() if task.case.network == "LeNet-5-Caffe" else lenet_300()
+    example = task.prepared(task.images[:1])
+    train_gated(task, model, example)
+    report = harden(model)
+    cost = ModelCost(model, "macs")
+    macs, dense = cost.hard(), cost.dense
+    hardened = task.error(model)
+    small = compact(model.eval(), example)
+    train_compact(task, small.train())
+    return {
+        "error": round(task.error(small), 2),
+        "error_when_hardened": round(hardened, 2),
+        "architecture": architecture(report.n_open),
+        "macs": round(macs),
+        "dense_macs": round(dense),
+        "gated_epochs": task.case.gated_epochs,
+        "compact_epochs": task.case.compact_epochs,
+        "seconds": round(time.perf_counter() - start),
+    }
+
+
+def architecture(n_open: dict[str, tuple[int, int]]) -> str:
+    """Sizes left, from the input to the last hidden layer; the inputs' gates are those of 784."""
+    sizes = sorted(n_open.values(), key=lambda size: size[1] != 784)
+    return "-".join(str(n) for n, _ in sizes)
+
+
+def write_page() -> None:
+    """Put the recorded rows into the page, beside published ones."""
+    lines = ["| network | shifts | seed | sizes left | multiply-adds | error | epochs: gated, compact | seconds |"]
+    lines.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for row in sorted(resumable.read("mnist"), key=lambda row: (row["network"], row["shifts"], row["seed"])):
+        lines.append(
+            f"| {row['network']} | {row['shifts']} | {row['seed']} | {row['architecture']} | {int(row['macs']):,} of "
+            f"{int(row['dense_macs']):,} | {row['error']} % | {row['gated_epochs']}, {row['compact_epochs']} "
+            f"| {row['seconds']} |"
+        )
+    for network, source, sizes, macs, error in PUBLISHED:
+        lines.append(f"| {network}: {source} | | | {sizes} | {macs} | {error} | | |")
+    text = PAGE.read_text()
+    head, _, rest = text.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    PAGE.write_text(f"{head}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{tail}")
+
+
+def main(arguments: Namespace) -> None:
+    """Every network and seed, one seed of each first."""
+    if arguments.data is None:
+        print("mnist needs --data DIR")
+        return
+    for seed in range(SEEDS):
+        for case in CASES:
+            key = {"network": case.network, "shifts": case.shifts, "seed": seed, "target": case.target}
+            key["gated_epochs"] = case.gated_epochs
+            task = Task(arguments.data, case)
+            resumable.fill("mnist", [key], lambda seed, task=task, **_: measure(task, seed), COLUMNS)
+    write_page()
+
+
+if __name__ == "__main__":
+    write_page()

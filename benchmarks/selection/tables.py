@@ -1,0 +1,199 @@
+"""The tables of ``docs/benchmarks.md``, made from the recorded rows: ``python -m benchmarks.selection.tables``."""
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .. import record
+from .methods import METHODS
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- selection tables: begin -->\n", "<!-- selection tables: end -->\n"
+OURS = "l0gates"
+ORDER = (*METHODS, "all columns", "true columns")
+SYNTHETIC = {
+    "xor": "Exclusive or: 500 rows, 2 of 50 columns",
+    "moons": "Two moons: 500 rows, 2 of 100 columns",
+    "friedman": "Friedman's first problem: 600 rows, 5 of 100 columns",
+    "linear": "Correlated linear model: 500 rows, 10 of 1,000 columns",
+    "cox": "Nonlinear Cox model: 1,400 rows, 2 of 50 columns",
+    "madelon": "MADELON: 1,400 rows, 500 columns of which 20 carry signal and repeat each other",
+}
+WIDE = ("isolet", "pcmac", "allaml", "colon", "mice", "mice by mouse")
+SURVIVAL = ("gaussian", "support", "whas")
+FRAMES = ("adult", "titanic", "ames", "california")
+# What a time is compared with: the aim is that ours is so many times less.
+COMPARED = (
+    "stg",
+    "lassonet",
+    "RFECV linear",
+    "RFECV forest",
+    "captum sweep",
+    "Boruta",
+    "SelectFromModel forest",
+    "abess",
+)
+
+Row = dict[str, str]
+
+
+def _of(rows: Sequence[Row], task: str, method: str) -> list[Row]:
+    """The runs of a method on a task, the last of each seed."""
+    return list({row["seed"]: row for row in rows if row["task"] == task and row["method"] == method}.values())
+
+
+def _values(runs: Sequence[Row], name: str) -> np.ndarray:
+    return np.array([float(run[name]) for run in runs if run.get(name)])
+
+
+def _mean(runs: Sequence[Row], name: str, digits: int = 3) -> str:
+    values = _values(runs, name)
+    return f"{values.mean():.{digits}f}" if len(values) else ""
+
+
+def _median(runs: Sequence[Row], name: str, digits: int = 1) -> str:
+    values = _values(runs, name)
+    return f"{np.median(values):.{digits}f}" if len(values) else ""
+
+
+def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    rows = [head, ["---"] * len(head), *lines]
+    return "\n".join("| " + " | ".join(line) + " |" for line in rows) + "\n"
+
+
+def _is_exact(run: Row) -> bool:
+    return run["true_found"] == run["n_true"] and run["false_found"] == "0"
+
+
+def _gap(rows: Sequence[Row], runs: Sequence[Row]) -> str:
+    """The mean of each run's score less that of the true columns on the same rows."""
+    true = {row["seed"]: float(row["score"]) for row in _of(rows, runs[0]["task"], "true columns")} if runs else {}
+    gaps = [float(run["score"]) - true[run["seed"]] for run in runs if run["seed"] in true]
+    return f"{np.mean(gaps):+.3f}" if gaps else ""
+
+
+def _failures(runs: Sequence[Row]) -> str:
+    """Why runs have no result, in a few words."""
+    reasons = sorted({run["status"].partition(":")[0] for run in runs if run["status"] != "ok"})
+    return ", ".join(reasons)
+
+
+def synthetic(rows: Sequence[Row], task: str) -> str:
+    """What each method found on a task of which the true columns are known."""
+    lines = []
+    for method in ORDER:
+        runs = _of(rows, task, method)
+        good = [run for run in runs if run["status"] == "ok"]
+        if not runs:
+            continue
+        exact = f"{sum(map(_is_exact, good))} of {len(good)}" if task != "madelon" else f"{len(good)}"
+        found = [_mean(good, name, 1) for name in ("kept", "true_found", "false_found")]
+        lines.append(
+            [method, exact if good else _failures(runs), *found, _mean(good, "score"), _gap(rows, good),
+             _median(good, "cpu_seconds"), _median(good, "peak_mib", 0)]
+        )  # fmt: skip
+    kind = next((row["score_name"] for row in rows if row["task"] == task and row["score_name"]), "score")
+    runs = "exact runs" if task != "madelon" else "runs"
+    return _table(["method", runs, "kept", "true", "false", kind, "less true columns'", "CPU s", "peak MiB"], lines)
+
+
+def grid(rows: Sequence[Row], tasks: Sequence[str], cell: Callable[[list[Row]], str]) -> str:
+    """Methods down, tasks across."""
+    lines = []
+    for method in ORDER:
+        cells = []
+        for task in tasks:
+            runs = _of(rows, task, method)
+            good = [run for run in runs if run["status"] == "ok"]
+            cells.append(cell(good) if good else _failures(runs))
+        if any(cells):
+            lines.append([method, *cells])
+    return _table(["method", *tasks], lines)
+
+
+def _scored(runs: list[Row]) -> str:
+    """The mean score, the number of columns where it is the method's choice, and of how many runs."""
+    kept = _values(runs, "kept")
+    return f"{_mean(runs, 'score')} ({kept.mean():.0f} kept, {len(runs)})"
+
+
+def _survival_score(runs: list[Row]) -> str:
+    """C-index of the downstream model and of the method's own."""
+    own = _mean(runs, "own_score")
+    unseen = _mean(runs, "own_score_unseen")
+    text = f"{_values(runs, 'kept').mean():.1f} kept; {_mean(runs, 'score')}"
+    text += f"; own {own}" if own else ""
+    return text + (f", unseen {unseen}" if unseen else "")
+
+
+def ratios(rows: Sequence[Row]) -> str:
+    """CPU seconds of others over ours, task by task where both have a result."""
+    tasks = [*SYNTHETIC, *WIDE, *SURVIVAL]
+    lines = []
+    for method in COMPARED:
+        found = {}
+        for task in tasks:
+            times = [_values(_of(rows, task, one), "cpu_seconds") for one in (method, OURS)]
+            if all(map(len, times)):
+                found[task] = float(np.median(times[0]) / np.median(times[1]))
+        if found:
+            mean = np.exp(np.mean(np.log(list(found.values()))))
+            least, most = min(found, key=found.__getitem__), max(found, key=found.__getitem__)
+            ends = [f"{found[task]:.2f} ({task})" for task in (least, most)]
+            lines.append([method, str(len(found)), f"{mean:.1f}", *ends])
+    return _table(["method", "tasks", "geometric mean", "least", "most"], lines)
+
+
+def frames(rows: Sequence[Row]) -> str:
+    """Tables as they come: ours beside gradient boosting."""
+    lines = []
+    for task in FRAMES:
+        ours, every = _of(rows, task, OURS), _of(rows, task, "all columns")
+        good = [run for run in ours if run["status"] == "ok"]
+        if not ours:
+            continue
+        kept = f"{_mean(good, 'kept', 1)} of {good[0]['n_columns']}" if good else _failures(ours)
+        name = (good or every)[0]["score_name"]
+        lines.append(
+            [task, str(len(good)), kept, name, _mean(good, "own_score"), _mean(good, "score"), _mean(every, "score"),
+             _median(good, "cpu_seconds"), _median(good, "peak_mib", 0)]
+        )  # fmt: skip
+    head = ["table", "runs", "kept", "score", "ours", "boosting on ours", "boosting on all", "CPU s", "peak MiB"]
+    return _table(head, lines)
+
+
+def _all(rows: Sequence[Row]) -> str:
+    commits = sorted({row["commit"] for row in rows if row["method"] == OURS})
+    versions = sorted({row["tool"] for row in rows if row["tool"]})
+    dates = sorted({row["date"] for row in rows})
+    device = ", ".join(sorted({row["device"] for row in rows}))
+    days = " to ".join(dict.fromkeys((dates[0], dates[-1])))
+    parts = [f"Recorded {days} on {device}; ours at {', '.join(commits)}; {', '.join(versions)}.\n"]
+    for task, title in SYNTHETIC.items():
+        parts += [f"### {title}\n", synthetic(rows, task)]
+    parts += ["### Real tables: score of the downstream model\n", grid(rows, WIDE, _scored)]
+    parts += [
+        "### Real tables: CPU seconds\n",
+        grid(rows, (*WIDE, *SURVIVAL), lambda runs: _median(runs, "cpu_seconds")),
+    ]
+    parts += ["### Survival: C-index\n", grid(rows, SURVIVAL, _survival_score)]
+    parts += ["### Tables as they come\n", frames(rows)]
+    parts += ["### CPU seconds of others over ours\n", ratios(rows)]
+    return "\n".join(parts)
+
+
+def main() -> None:
+    """Put the tables between their marks in the document."""
+    text = DOCUMENT.read_text()
+    head, tail = text.split(BEGIN)[0], text.split(END)[1]
+    with tempfile.NamedTemporaryFile("w", dir=DOCUMENT.parent, suffix=".part", delete=False) as file:
+        file.write(head + BEGIN + "\n" + _all(record.read("selection")) + "\n" + END + tail)
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, DOCUMENT)
+
+
+if __name__ == "__main__":
+    main()

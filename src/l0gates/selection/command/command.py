@@ -1,0 +1,55 @@
+"""``l0gates select``: from its arguments to what it prints and writes."""
+
+import sys
+from argparse import Namespace
+
+from ...errors import ArgumentError
+from . import console
+from .demo import breast_cancer
+from .summary import make_folder, summarize, write_json
+from .tables import Table, read_table
+
+
+def run(arguments: Namespace) -> int:
+    """Carry out the command.
+
+    Returns
+    -------
+    int
+        The exit code: 0, or 2 for wrong arguments or data.
+    """
+    try:
+        if arguments.out is not None:
+            make_folder(arguments.out)  # before the work, not after it
+        table, probes = _load(arguments)
+        console.print_notes(table)
+        with console.warnings_as_notes():
+            summary, estimator = summarize(
+                table,
+                task="survival" if arguments.event is not None else arguments.task,
+                seed=arguments.seed,
+                criterion=arguments.criterion,
+                progress_bar=console.progress_bar,
+            )
+        summary = {"data": arguments.demo or str(arguments.data), "target": arguments.target, **summary}
+        if probes:
+            kept = [c["name"] for c in summary["columns"] if c["kept"] and c["name"] in probes]
+            summary["probes"] = {"added": probes, "kept": kept}
+        written = []
+        if arguments.out is not None:
+            estimator.save(arguments.out / "model")
+            written = [write_json(summary, arguments.out), arguments.out / "model"]
+        console.print_summary(summary)
+        for path in written:
+            print(f"written: {path}")  # noqa: T201
+    except (ArgumentError, OSError) as error:
+        print(f"l0gates select: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    return 0
+
+
+def _load(arguments: Namespace) -> tuple[Table, list[str]]:
+    if arguments.demo is not None:
+        return breast_cancer(arguments.seed)
+    table = read_table(arguments.data, arguments.target, event=arguments.event, separator=arguments.separator)
+    return table, []

@@ -1,0 +1,101 @@
+"""What the command prints: a progress bar, notes, the table of columns, the score."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from ..encoding.source import few
+from ..engine.steps import Progress as Steps
+from .tables import Table
+
+# Dropped columns beyond these are counted, not listed.
+_DROPPED_SHOWN = 20
+
+
+@contextmanager
+def progress_bar(description: str = "choosing columns") -> Iterator[Steps]:
+    """A progress bar on stderr, for a terminal alone, that vanishes at the end.
+
+    Yields
+    ------
+    callable
+        Takes the steps done and their total.
+    """
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task(description, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _notes() -> Console:
+    return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def warnings_as_notes() -> Iterator[None]:
+    """Show warnings on stderr as lines for readers, without the place in the code."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_, **__: _notes().print(f"note: {message}")
+        yield
+
+
+def print_notes(table: Table) -> None:
+    """One line on stderr for each reason to leave columns out, for numbers taken as text, and for missing values."""
+    console = _notes()
+    for reason, names in table.left_out.items():
+        console.print(f"note: columns are left out: {few(names)} ({reason})")
+    for name, words in table.as_text.items():
+        console.print(f"note: {name} is taken for text, as it holds {few(words)} among numbers")
+    missing = table.missing()
+    if missing:
+        counts = few([f"{name} ({count:,})" for name, count in missing.items()])
+        console.print(f"note: {sum(missing.values()):,} missing values, each marked under its column's gate: {counts}")
+
+
+def print_summary(summary: dict[str, Any]) -> None:
+    """The table of columns, kept ones first, then the score and the time, on stdout."""
+    console = Console(highlight=False, markup=False)
+    columns = sorted(summary["columns"], key=lambda c: (c["rank"], -c["active_probability"]))
+    kept = [column for column in columns if column["kept"]]
+    shown = columns[: len(kept) + _DROPPED_SHOWN]
+    table = RichTable(box=None, pad_edge=False)
+    table.add_column("column", overflow="fold")
+    table.add_column("active probability", justify="right")
+    table.add_column("kept")
+    for column in shown:
+        style = "bold" if column["kept"] else "dim"
+        mark = "yes" if column["kept"] else "no"
+        table.add_row(Text(column["name"]), f"{column['active_probability']:.3f}", mark, style=style)
+    console.print(table)
+    if len(shown) < len(columns):
+        console.print(f"... and {len(columns) - len(shown):,} more that are dropped (--out DIR lists them)")
+    if any(column["active_probability"] > 0.5 for column in columns if not column["kept"]):
+        console.print("Gates of dropped columns may stay open: what was kept predicts as well without them.")
+    console.print(_score_lines(summary, len(kept), len(columns)))
+
+
+def _score_lines(summary: dict[str, Any], n_kept: int, n_columns: int) -> str:
+    score, rows = summary["score"], summary["rows"]
+    return (
+        f"\nkept {n_kept} of {n_columns} columns, learning from {rows['learning']} rows\n"
+        f"{score['name']} on {rows['held_out']} held-out rows: {score['all']:.3f} with all columns, "
+        f"{score['kept']:.3f} with those kept "
+        f"(difference {score['difference']:+.3f}, standard error {score['difference_error']:.3f})\n"
+        f"time: {summary['seconds']:.1f} s"
+    )

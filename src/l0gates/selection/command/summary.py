@@ -1,0 +1,147 @@
+"""The command's work from a table to a summary: split, select, and score on rows that were set apart."""
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..._version import __version__
+from ...errors import refusal
+from ..engine.steps import Progress
+from ..estimators.predictors import L0Classifier, L0Regressor
+from ..estimators.survival import L0CoxSurvivalAnalysis
+from ..objectives import infer_task
+from .tables import Table
+
+HELD_OUT = 0.2
+LEAST_ROWS = 20
+_SCORE = ("name", "all", "kept", "all_error", "kept_error", "difference", "difference_error")
+
+Predictor = L0Classifier | L0Regressor | L0CoxSurvivalAnalysis
+_ESTIMATORS: dict[str, type[Predictor]] = {
+    "classification": L0Classifier,
+    "regression": L0Regressor,
+    "survival": L0CoxSurvivalAnalysis,
+}
+ProgressBar = Callable[[str], AbstractContextManager[Progress]]
+
+
+def summarize(
+    table: Table, *, task: str, seed: int, criterion: str, progress_bar: ProgressBar
+) -> tuple[dict[str, Any], Predictor]:
+    """Select columns and score them on held-out rows.
+
+    A fifth of the rows is set apart before anything is learned, and used once, for the score.
+
+    Parameters
+    ----------
+    table
+        Columns and target.
+    task
+        As in :class:`L0FeatureSelector`.
+    seed
+        Fixes the split and everything that is drawn.
+    criterion
+        As in :class:`L0FeatureSelector`.
+    progress_bar
+        Opens a progress bar of a given name.
+
+    Returns
+    -------
+    tuple
+        The fitted estimator, after a dictionary:
+        What the command prints and writes: ``columns`` (name, active probability, rank, kept), ``score`` (with all
+        columns, with those kept, the paired difference and its standard error), ``rows``, ``left_out``,
+        ``missing`` and ``seconds``.
+
+    Raises
+    ------
+    ArgumentError
+        If the table has too few rows, or the target does not suit the task.
+    """
+    start = time.perf_counter()
+    task = infer_task(table.target, task)
+    _check_rows(table.target, task)
+    estimator = _ESTIMATORS[task](test_size=HELD_OUT, random_state=seed, criterion=criterion)
+    with progress_bar("choosing columns") as progress:
+        estimator.fit_with_progress(table.frame, table.target, progress)
+    scores = estimator.scores_
+    described = zip(table.frame.columns, estimator.active_probs_, estimator.ranking_, estimator.support_, strict=True)
+    summary = {
+        "l0gates": __version__,
+        "task": task,
+        "criterion": criterion,
+        "seed": seed,
+        "rows": {"learning": len(table.target) - scores["n_rows"], "held_out": scores["n_rows"]},
+        "columns": [
+            {"name": name, "active_probability": float(p), "rank": int(rank), "kept": bool(kept)}
+            for name, p, rank, kept in described
+        ],
+        "left_out": table.left_out | estimator.left_out_,
+        "missing": table.missing(),
+        "score": {name: scores[name] for name in _SCORE},
+        "seconds": time.perf_counter() - start,
+    }
+    return summary, estimator
+
+
+def _check_rows(target: np.ndarray, task: str) -> None:
+    """Refuse what cannot be split into rows to learn from and rows to score on."""
+    if len(target) < LEAST_ROWS:
+        raise refusal("data", expected=f"at least {LEAST_ROWS} rows", received=len(target), remedy="bring more of them")
+    if task == "classification":
+        values, counts = np.unique(target, return_counts=True)
+        if counts.min() < 2:
+            raise refusal(
+                "target",
+                expected="at least two rows of each class",
+                received=f"one of {values[counts.argmin()]!s}",
+                remedy="merge or drop rare classes, or use --task regression if the target is a quantity",
+            )
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder to write to, unless it is there.
+
+    Raises
+    ------
+    ArgumentError
+        If it cannot be made, or not be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise refusal(
+            "out", expected="a folder to write to", received=str(folder), remedy=f"choose another: {error.strerror}"
+        ) from error
+
+
+def write_json(summary: dict[str, Any], folder: Path) -> Path:
+    """Write a summary as ``selection.json``, whole or not at all, and return its path.
+
+    Parameters
+    ----------
+    folder
+        Made if it is missing.
+    """
+    make_folder(folder)
+    path = folder / "selection.json"
+    descriptor, temporary = tempfile.mkstemp(dir=folder, suffix=".json.part")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(summary, file, indent=2, allow_nan=False)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            Path(temporary).unlink()
+        raise
+    return path

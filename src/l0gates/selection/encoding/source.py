@@ -1,0 +1,205 @@
+"""Reading columns from what users call a table: arrays, sparse matrices, and the data frames that narwhals knows."""
+
+import datetime
+import decimal
+import numbers
+from collections import Counter
+from typing import Any, Protocol
+
+import narwhals as nw
+import numpy as np
+import scipy.sparse
+
+from ...errors import refusal
+from ..objectives.arrays import is_missing
+
+# What a column may hold; "empty" has missing values only, "other" is none of these.
+KINDS = ("number", "category", "date", "empty", "other")
+
+
+class Source(Protocol):
+    """A table to read columns from."""
+
+    n_rows: int
+    n_columns: int
+
+    @property
+    def names(self) -> list[str] | None:
+        """The columns' names; None where they have none."""
+
+    def kind(self, column: int) -> str:
+        """One of :data:`KINDS`."""
+
+    def numbers(self, columns: np.ndarray) -> np.ndarray:
+        """Columns by their numbers: float64, shape (n_rows, len(columns)), NaN where a value is missing."""
+
+    def categories(self, column: int) -> np.ndarray:
+        """A column of text: str, None where a value is missing, shape (n_rows,)."""
+
+    def dates(self, column: int) -> np.ndarray:
+        """A column of dates: datetime64[us], NaT where a value is missing, shape (n_rows,)."""
+
+
+def source_of(X: Any) -> Source:
+    """The source of a table.
+
+    Raises
+    ------
+    ArgumentError
+        If it is a data frame with two columns of one name.
+    """
+    if isinstance(X, ArraySource | FrameSource):
+        return X
+    return FrameSource(X) if is_frame(X) else ArraySource(X)
+
+
+def is_frame(X: Any) -> bool:
+    """Whether it is a data frame: pandas, polars, or another that narwhals knows."""
+    return bool(nw.dependencies.is_into_dataframe(X))
+
+
+def few(names: list[str], *, shown: int = 8) -> str:
+    """The first names of a list."""
+    return ", ".join(map(str, names[:shown])) + (f" and {len(names) - shown} more" if len(names) > shown else "")
+
+
+def refuse_duplicates(X: Any) -> None:
+    """Refuse a data frame with two columns of one name.
+
+    Raises
+    ------
+    ArgumentError
+        With the names.
+    """
+    names = [str(name) for name in getattr(X, "columns", [])]
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        raise refusal("X", expected="column names that differ", received=f"twice: {few(twice)}", remedy="rename")
+
+
+class ArraySource:
+    """A numeric array or sparse matrix, shape (n_rows, n_columns)."""
+
+    names: list[str] | None = None
+
+    def __init__(self, X: Any) -> None:
+        self._values: Any = X.tocsc() if scipy.sparse.issparse(X) else np.asarray(X)
+        self.n_rows, self.n_columns = self._values.shape
+
+    def kind(self, column: int) -> str:
+        """Numbers, all of them."""
+        return "number"
+
+    def numbers(self, columns: np.ndarray) -> np.ndarray:
+        """See :class:`Source`."""
+        part = self._values[:, columns]
+        return np.asarray(part.toarray() if scipy.sparse.issparse(part) else part, dtype=np.float64)
+
+    def categories(self, column: int) -> np.ndarray:
+        """Refused: there is no text in a numeric array."""
+        raise self._no_frame()
+
+    def dates(self, column: int) -> np.ndarray:
+        """Refused: there are no dates in a numeric array."""
+        raise self._no_frame()
+
+    def _no_frame(self) -> Exception:
+        return refusal(
+            "X", expected="a data frame with text or dates, as at fit", received="an array", remedy="pass a data frame"
+        )
+
+
+class FrameSource:
+    """A data frame."""
+
+    def __init__(self, X: Any) -> None:
+        refuse_duplicates(X)
+        self._frame = nw.from_native(X, eager_only=True)
+        self.n_rows, self.n_columns = self._frame.shape
+        self._labels = list(self._frame.columns)
+        self.names: list[str] | None = [str(name) for name in self._labels]
+
+    def kind(self, column: int) -> str:
+        """See :class:`Source`."""
+        series = self._series(column)
+        if bool(series.is_null().all()):
+            return "empty"
+        dtype = series.dtype
+        if dtype.is_numeric() or dtype in (nw.Boolean, nw.Duration, nw.Time):
+            return "number"
+        if dtype in (nw.String, nw.Categorical, nw.Enum):
+            return "category"
+        if dtype in (nw.Datetime, nw.Date):
+            return "date"
+        return _kind_of_objects(self._objects(series)) if dtype == nw.Object else "other"
+
+    def numbers(self, columns: np.ndarray) -> np.ndarray:
+        """See :class:`Source`."""
+        values = np.empty((self.n_rows, len(columns)))
+        for place, column in enumerate(columns):
+            values[:, place] = self._numbers(int(column))
+        return values
+
+    def _numbers(self, column: int) -> np.ndarray:
+        series = self._expect(column, "number")
+        if series.dtype.is_numeric() or series.dtype == nw.Boolean:
+            return np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
+        return np.array([_as_number(value) for value in self._objects(series)], dtype=np.float64)
+
+    def categories(self, column: int) -> np.ndarray:
+        """See :class:`Source`."""
+        values = self._objects(self._expect(column, "category"))
+        return np.array([value if value is None else str(value) for value in values], dtype=object)
+
+    def dates(self, column: int) -> np.ndarray:
+        """See :class:`Source`."""
+        series = self._expect(column, "date")
+        if series.dtype == nw.Datetime:
+            # Clocks where the data come from, not in Greenwich.
+            return np.asarray(series.dt.replace_time_zone(None).to_numpy(), dtype="datetime64[us]")
+        return np.array(self._objects(series), dtype="datetime64[us]")
+
+    def _series(self, column: int) -> nw.Series[Any]:
+        series: nw.Series[Any] = self._frame[:, column]
+        return series
+
+    def _expect(self, column: int, kind: str) -> nw.Series[Any]:
+        found = self.kind(column)
+        if found not in (kind, "empty"):
+            words = {"number": "numbers", "category": "text or categories", "date": "dates", "other": "something else"}
+            raise refusal(
+                "X",
+                expected=f"{words[kind]} in column {self._labels[column]!r}, as at fit",
+                received=words[found],
+                remedy="convert the column",
+            )
+        return self._series(column)
+
+    @staticmethod
+    def _objects(series: nw.Series[Any]) -> list[Any]:
+        """The values as Python has them, None where one is missing."""
+        missing = series.is_null().to_numpy()
+        return [None if gone else value for value, gone in zip(series.to_list(), missing, strict=True)]
+
+
+def _kind_of_objects(values: list[Any]) -> str:
+    present = [value for value in values if not is_missing(value)]
+    for kind, types in (
+        ("number", (numbers.Real, decimal.Decimal, np.bool_, datetime.timedelta, datetime.time)),
+        ("category", (str,)),
+        ("date", (datetime.date,)),
+    ):
+        if all(isinstance(value, types) for value in present):
+            return kind
+    return "other"
+
+
+def _as_number(value: Any) -> float:
+    """A number; a duration or a time of the day in seconds."""
+    if is_missing(value):
+        return np.nan
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    if isinstance(value, datetime.time):
+        return value.hour * 3600 + value.minute * 60 + value.second + value.microsecond / 1e6
+    return float(value)

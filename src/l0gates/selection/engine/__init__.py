@@ -1,0 +1,1 @@
+"""The path engine: gates trained along a path of penalty weights, and the choice from it."""

@@ -1,0 +1,107 @@
+"""The other ways to choose: at a false discovery rate, and by stability over halves of the rows."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from .choice import distinct_sets, search_charge
+from .folds import Folds
+from .knockoffs import Knockoffs, gaussian_knockoffs, knockoff_threshold
+from .path import Path
+from .search import Problem, Selection, compare, train_path
+from .stability import Stability, complementary_halves, stability_of
+from .table import Table
+
+
+def against_knockoffs(problem: Problem, *, step: Callable[[], None]) -> tuple[Path, np.ndarray]:
+    """Train a path with a knockoff beside every column, under a gate of its own.
+
+    Returns
+    -------
+    tuple
+        The path of the columns alone, and for each group by how much its gate's active probability, summed over the
+        path, exceeds its knockoff's, shape (n_groups,).
+    """
+    n_groups, groups = len(problem.fixed), problem.groups
+    columns = problem.table.rows(torch.arange(len(problem.table))).cpu()
+    copies = gaussian_knockoffs(columns.numpy(), groups.cpu().numpy(), _generator(problem.seed))
+    both = replace(
+        problem,
+        table=Table(torch.cat([columns, torch.from_numpy(copies)], 1), device=problem.table.device),
+        groups=torch.cat([groups, groups + n_groups]),
+        fixed=torch.cat([problem.fixed, torch.zeros_like(problem.fixed)]),
+    )
+    path = train_path(both, step)
+    stayed = path.active_probs.sum(0)
+    own = Path(path.alphas, path.active_probs[:, :n_groups], path.support[:, :n_groups], path.losses, path.loss_errors)
+    return own, stayed[:n_groups] - stayed[n_groups:]
+
+
+def at_rate(problem: Problem, rate: float, *, step: Callable[[], None]) -> tuple[Selection, Knockoffs]:
+    """Choose groups at a false discovery rate of at most ``rate``, by knockoffs."""
+    path, statistics = against_knockoffs(problem, step=step)
+    fixed = problem.fixed.cpu().numpy()
+    threshold = knockoff_threshold(statistics[~fixed], rate)
+    support = (statistics >= threshold) | fixed
+    comparison = compare(problem, support[None], step)
+    return Selection(support, path, comparison), Knockoffs(statistics, threshold)
+
+
+def stable(
+    problem: Problem, n_pairs: int, *, strata: np.ndarray | None, n_kept: int | None, step: Callable[[], None]
+) -> tuple[Selection, Stability]:
+    """Choose the groups that paths on halves of the rows agree on.
+
+    On each half the set on the path with the lowest extended BIC of the path's own loss is chosen.
+
+    Parameters
+    ----------
+    problem
+        What is searched.
+    n_pairs
+        Pairs of halves.
+    strata
+        Numbers to balance the halves over, shape (n_rows,).
+    n_kept
+        Keep the so many most frequent groups; None keeps those above the cutoff.
+    step
+        Called after each step.
+    """
+    draws = _generator(problem.seed)
+    chosen = []
+    for number, half in enumerate(complementary_halves(len(problem.table), n_pairs, strata, draws)):
+        part = replace(problem, folds=_within(problem.folds, half), seed=problem.seed + 1 + number)
+        chosen.append(_lowest_on_path(part, step))
+    path = train_path(problem, step)
+    stability = stability_of(np.array(chosen))
+    fixed = problem.fixed.cpu().numpy()
+    support = (stability.frequencies >= stability.cutoff) | fixed
+    if n_kept is not None:
+        order = np.lexsort((path.order().argsort(), -stability.frequencies, ~fixed))
+        support = np.isin(np.arange(len(fixed)), order[:n_kept])
+    comparison = compare(problem, support[None], step)
+    return Selection(support, path, comparison), stability
+
+
+def _generator(seed: int) -> np.random.Generator:
+    """A stream of its own: a table drawn from the same seed would be its own knockoff."""
+    return np.random.default_rng([seed, 1])
+
+
+def _within(folds: Folds, rows: np.ndarray) -> Folds:
+    """The folds of some of the rows."""
+    pairs = zip(folds.outside, folds.inside, strict=True)
+    kept = [(np.intersect1d(outside, rows), np.intersect1d(inside, rows)) for outside, inside in pairs]
+    return Folds([(outside, inside) for outside, inside in kept if len(outside) and len(inside)])
+
+
+def _lowest_on_path(problem: Problem, step: Callable[[], None]) -> np.ndarray:
+    """The set on a path with the lowest extended BIC of the path's own loss, bool, shape (n_groups,)."""
+    supports, losses = distinct_sets(train_path(problem, step))
+    free = ~problem.fixed.cpu().numpy()
+    n_rows = len(problem.folds.scored)
+    deviance = problem.objective.deviance(torch.from_numpy(losses).unsqueeze(1).expand(-1, n_rows)).numpy()
+    charge = search_charge(supports[:, free].sum(1), n_rows=n_rows, n_groups=int(free.sum()))
+    return np.asarray(supports[(deviance + charge).argmin()])

@@ -1,0 +1,267 @@
+"""The path: gates trained while the penalty weight grows, from all open to none.
+
+There is a network for each fold, and one gate for each group of columns that they share. The network of a fold
+learns its weights on the rows outside the fold, the gates learn on the rows inside it, through that network; so a
+column that only helps to memorise has no value to a gate, at any penalty weight. Columns whose gates are closed leave
+the computation.
+"""
+
+from dataclasses import asdict, dataclass, fields
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..objectives import Objective
+from .adam import Adam
+from .folds import Folds
+from .gates import ColumnGates
+from .modules import Shape, make_networks
+from .networks import Networks, RowLosses
+from .table import Table
+from .training import Training
+
+# The gates are read, and their noise drawn, once in so many steps.
+RECORD_EVERY = 10
+# Below this active probability a gate does not come back.
+_CLOSED = 0.05
+# Many columns are memorised by and need weight decay, few do not: it falls with the open part, down to this.
+_LEAST_DECAY = 0.1
+# The penalty weight goes on growing until every gate is closed, for at most so many times the steps asked for: where
+# networks overfit, noise closes late (two moons among 98 columns of noise: at 3 times the loss of a constant).
+_LONGEST = 2
+
+
+@dataclass(frozen=True)
+class Path:
+    """What the gates came to while the penalty weight grew.
+
+    Attributes
+    ----------
+    alphas
+        Penalty weights, rising, shape (n_points,), in the unit of the loss of a row.
+    active_probs
+        P(gate > 0), shape (n_points, n_groups).
+    support
+        Which evaluation gates are above 0, shape (n_points, n_groups).
+    losses, loss_errors
+        The mean loss of rows inside the folds since the point before, under sampled gates, and its standard error,
+        shape (n_points,).
+    """
+
+    alphas: np.ndarray
+    active_probs: np.ndarray
+    support: np.ndarray
+    losses: np.ndarray
+    loss_errors: np.ndarray
+
+    def order(self) -> np.ndarray:
+        """Groups from the last that closed to the first, shape (n_groups,).
+
+        Of two that closed between the same points, or never, the one with the larger sum of active probabilities
+        comes first.
+        """
+        last = np.where(self.support.any(0), len(self.support) - self.support[::-1].argmax(0), 0)
+        return np.lexsort((-self.active_probs.sum(0), -last))
+
+
+class PathTraining:
+    """A path in the making: each :meth:`step` trains weights and gates once.
+
+    Parameters
+    ----------
+    table
+        Standardised columns.
+    objective
+        The task, with its target.
+    folds
+        Which rows teach what.
+    groups
+        The gate of each column, shape (n_columns,).
+    fixed
+        The gates that stay open, bool, shape (n_gates,).
+    hidden
+        Hidden layers, or what makes networks of a user's own.
+    gate
+        The gates' distribution.
+    training
+        Settings.
+    seed
+        Fixes everything that is drawn.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        objective: Objective,
+        folds: Folds,
+        *,
+        groups: Tensor,
+        fixed: Tensor,
+        hidden: Shape,
+        gate: str,
+        training: Training,
+        seed: int,
+    ) -> None:
+        self._table, self._objective, self._folds, self._training = table, objective, folds, training
+        self._generator = torch.Generator().manual_seed(seed)
+        self._n_gates, self._n_columns = len(fixed), table.n_columns
+        self._batch_size = training.batch_size_for(len(table))
+        every = torch.ones(table.n_columns, 1, dtype=torch.bool)
+        self.networks = make_networks(hidden, every, objective, len(folds), table.device, self._generator)
+        self.gates = ColumnGates(gate, training.init_active_prob, fixed)
+        self._groups = groups
+        self._columns = torch.arange(table.n_columns)
+        self._alive = torch.arange(self._n_gates)
+        self._set_optimizers()
+        self.lowest = 0.3 * min(1 / len(table), objective.null_loss)
+        self.n_steps = 0
+        self.done = False
+        self._losses: list[Tensor] = []
+        self._points: list[tuple[float, np.ndarray, np.ndarray, float, float]] = []
+
+    @property
+    def alpha(self) -> float:
+        """The penalty weight now.
+
+        It starts far below noise (a column of noise lowers the loss of n rows by about 1/2 in all) and comes, after
+        ``max_iter`` steps, to the loss of the best constant, which no column can lower by more.
+        """
+        start = (self._training.warm_up + self._training.hold) * self._training.max_iter
+        progress = max(0.0, self.n_steps - start) / (self._training.max_iter - start)
+        return float(self.lowest * (self._objective.null_loss / self.lowest) ** progress)
+
+    @property
+    def path(self) -> Path:
+        """The path so far."""
+        return Path(*(np.array(values) for values in zip(*self._points, strict=True)))
+
+    @property
+    def at_point(self) -> bool:
+        """Whether the gates were just read: the state is complete then."""
+        return bool(self._points) and self.n_steps % RECORD_EVERY == 0
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """All that the rest of the path depends on, at a point: plain values, and arrays."""
+        tensors = {"gates": self.gates.parameter, "fixed": self.gates.fixed, "groups": self._groups}
+        tensors |= {"columns": self._columns, "alive": self._alive, "generator": self._generator.get_state()}
+        tensors |= {f"network.{i}": tensor.detach() for i, tensor in enumerate(self.networks.tensors())}
+        for name, optimizer in self._optimizers():
+            tensors |= {f"{name}.{key}": value for key, value in optimizer.state().items()}
+        arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+        arrays |= {f"path.{name}": value for name, value in asdict(self.path).items()}
+        return {"n_steps": self.n_steps, "done": bool(self.done)}, arrays
+
+    def load(self, values: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Take a state of :meth:`state` of a training that was set up alike."""
+        device = self._table.device
+        tensors = {name: torch.from_numpy(array.copy()).to(device) for name, array in arrays.items()}
+        self.n_steps, self.done = values["n_steps"], values["done"]
+        self._groups, self._columns, self._alive = tensors["groups"], tensors["columns"].cpu(), tensors["alive"].cpu()
+        self._generator.set_state(tensors["generator"].cpu())
+        if len(self._columns) < self._table.n_columns:
+            self._table = self._table.restricted(self._columns)
+        self.networks.load([tensors[f"network.{i}"] for i in range(len(self.networks.tensors()))])
+        self.gates.parameter, self.gates.fixed = tensors["gates"], tensors["fixed"]
+        self._set_optimizers()
+        for name, optimizer in self._optimizers():
+            own = {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
+            optimizer.load(own)
+        path = Path(**{field.name: arrays[f"path.{field.name}"] for field in fields(Path)})
+        self._points = list(zip(*(getattr(path, field.name) for field in fields(Path)), strict=True))
+        self._set_pace(path.active_probs[-1])
+
+    def _set_optimizers(self) -> None:
+        training = self._training
+        pace = training.learning_rate_for(self._n_columns)
+        self._weight_optimizer = Adam(self.networks.parameters(), pace, training.weight_decay)
+        self._gate_optimizer = Adam([self.gates.parameter], training.gate_learning_rate)
+
+    def _optimizers(self) -> list[tuple[str, Adam]]:
+        return [("weights", self._weight_optimizer), ("gate", self._gate_optimizer)]
+
+    def step(self) -> None:
+        """Train the weights once and, after the warm-up, the gates."""
+        if self.n_steps < self._training.warm_up * self._training.max_iter:
+            self._step_weights()
+        else:
+            self._step_both()
+        self.n_steps += 1
+        if self.n_steps % RECORD_EVERY == 0:
+            self._record()
+
+    def _step_weights(self) -> None:
+        rows = self._folds.batch_outside(self._batch_size, self._generator)
+        self.networks.teach(self._table.rows(rows), self._losses_of(rows))
+        self._weight_optimizer.step()
+
+    def _step_both(self) -> None:
+        outside = self._folds.batch_outside(self._batch_size, self._generator)
+        inside = self._folds.batch_inside(self._batch_size, self._generator)
+        gates, slope = self.gates.sample(self._noise())
+        by_gate, losses = self.networks.teach_both(
+            self._table.rows(outside),
+            self._table.rows(inside),
+            gates[:, :, self._groups],
+            self._losses_of(outside),
+            self._losses_of(inside),
+        )
+        self._weight_optimizer.step()
+        summed = torch.zeros_like(slope[1]).index_add_(1, self._groups, by_gate)
+        penalty = self.alpha * self.gates.penalty_gradient()
+        self.gates.parameter.grad = (summed * slope[1]).sum(0) + penalty
+        self._gate_optimizer.step()
+        self._losses.append(losses.flatten())
+
+    def _losses_of(self, rows: Tensor) -> RowLosses:
+        return partial(self._objective.row_losses, rows=rows.to(self._table.device))
+
+    def _noise(self) -> Tensor:
+        """Noise for the gates of both sides and all folds, shape (2, n_folds, n_gates), drawn by the block."""
+        place = self.n_steps % RECORD_EVERY
+        if place == 0 or not hasattr(self, "_block"):
+            seed = torch.randint(2**63 - 1, (), generator=self._generator).to(self.gates.fixed.device)
+            self._block = self.gates.noise(seed, RECORD_EVERY, 2, len(self._folds))
+        return self._block[place]
+
+    def _record(self) -> None:
+        if self.n_steps <= self._training.warm_up * self._training.max_iter:
+            return
+        probs, support = np.zeros(self._n_gates), np.zeros(self._n_gates, dtype=bool)
+        alive, active = self._alive.numpy(), self.gates.active_probs()
+        probs[alive] = active.cpu().numpy()
+        support[alive] = self.gates.opened().cpu().numpy()
+        losses = torch.cat(self._losses)
+        error = losses.std() / len(losses) ** 0.5
+        self._points.append((self.alpha, probs, support, losses.mean().item(), error.item()))
+        self._losses = []
+        free = support[alive] & ~self.gates.fixed.cpu().numpy()
+        self.done = not free.any() or self.n_steps >= _LONGEST * self._training.max_iter
+        self._set_pace(probs)
+        kept = active > _CLOSED
+        n_kept, n_alive = int(kept.sum()), len(kept)
+        worthwhile = 0 < n_kept < 0.9 * n_alive or 0 < n_kept < n_alive <= 20
+        if worthwhile and isinstance(self.networks, Networks):
+            self._drop(self.networks, kept)
+
+    def _set_pace(self, active_probs: np.ndarray) -> None:
+        """Learning rate and weight decay for the columns that are open."""
+        open_part = float(active_probs.mean())
+        self._weight_optimizer.learning_rate = self._training.learning_rate_for(open_part * self._n_columns)
+        self._weight_optimizer.weight_decay = self._training.weight_decay * max(_LEAST_DECAY, open_part)
+
+    def _drop(self, networks: Networks, kept_gates: Tensor) -> None:
+        """Take the columns of all other gates out of the computation."""
+        gates = kept_gates.nonzero().flatten()
+        columns = kept_gates[self._groups].nonzero().flatten()
+        numbers = kept_gates.cumsum(0) - 1
+        self._groups = numbers[self._groups[columns]]
+        self._alive = self._alive[gates.cpu()]
+        self._columns = self._columns[columns.cpu()]
+        self._table = self._table.restricted(columns)
+        self._weight_optimizer.exchange(0, networks.restrict(columns), columns, 1)
+        self.gates.parameter = self.gates.parameter[gates]
+        self.gates.fixed = self.gates.fixed[gates]
+        self._gate_optimizer.exchange(0, self.gates.parameter, gates, 0)

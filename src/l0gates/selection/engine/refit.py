@@ -1,0 +1,116 @@
+"""Networks refitted without gates on given sets of columns, and their loss on rows that they have not seen."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..objectives import Objective
+from .adam import Adam
+from .folds import Folds
+from .modules import Modules, Shape, make_networks
+from .networks import Networks
+from .table import Table
+from .training import Training
+
+# Times at which the out-of-fold loss is read; each set keeps its best.
+_CHECKPOINTS = 6
+
+
+@dataclass(frozen=True)
+class Refit:
+    """Models refitted on sets of columns.
+
+    Attributes
+    ----------
+    row_losses
+        Out-of-fold loss of each set on each row that is inside a fold, shape (n_sets, n_scored).
+    hidden
+        Hidden layers of the networks, ``()`` for linear models, or what made networks of a user's own.
+    columns
+        The columns that any set holds.
+    parameters
+        Weights and biases of all networks.
+    """
+
+    row_losses: Tensor
+    hidden: Shape
+    columns: np.ndarray
+    networks: Networks | Modules
+
+    def outputs(self, inputs: Tensor, number: int) -> Tensor:
+        """The outputs of a set's networks, one for each fold, on rows of ``columns``: (n_folds, rows, n_outputs)."""
+        folds = range(self.networks.n_folds)
+        return torch.stack([self.networks.fold_outputs(inputs, fold)[number] for fold in folds])
+
+
+def refit(
+    table: Table,
+    objective: Objective,
+    folds: Folds,
+    supports: np.ndarray,
+    *,
+    hidden: Shape,
+    training: Training,
+    seed: int,
+    progress: Callable[[], None],
+) -> Refit:
+    """Refit networks on each set of columns, one for each fold, and keep each set's best moment.
+
+    Parameters
+    ----------
+    table
+        Standardised columns.
+    objective
+        The task, with its target.
+    folds
+        The network of a fold learns on the rows outside it and is scored on those inside.
+    supports
+        Sets of columns, bool, shape (n_sets, n_columns).
+    hidden
+        Hidden layers, or what makes networks of a user's own.
+    training
+        Settings.
+    seed
+        Fixes everything that is drawn.
+    progress
+        Called after each step.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    used = np.flatnonzero(supports.any(0))
+    part = table.restricted(torch.from_numpy(used))
+    sets = torch.from_numpy(supports[:, used].T)
+    networks = make_networks(hidden, sets, objective, len(folds), table.device, generator)
+    held = sets.to(table.device, torch.float32).unsqueeze(-1)
+    learning_rate = training.learning_rate_for(len(used)) if hidden else training.linear_learning_rate
+    optimizer = Adam(networks.parameters(), learning_rate, training.refit_weight_decay)
+    batch_size = training.batch_size_for(len(table))
+    best = torch.full((len(supports), len(folds.scored)), torch.inf, device=table.device)
+    kept = networks.tensors()
+
+    for step in range(training.refit_iter):
+        optimizer.learning_rate = learning_rate * (1 - step / training.refit_iter)
+        rows = folds.batch_outside(batch_size, generator)
+        numbers = rows.to(table.device)
+        networks.teach(part.rows(rows), partial(objective.row_losses, rows=numbers), held=held)
+        optimizer.step()
+        if (step + 1) % max(1, training.refit_iter // _CHECKPOINTS) == 0:
+            current = _out_of_fold(networks, part, objective, folds)
+            better = current.mean(-1) < best.mean(-1)
+            best = torch.where(better.unsqueeze(1), current, best)
+            kept = networks.keep_better(kept, better)
+        progress()
+    networks.load(kept)
+    return Refit(best.cpu(), hidden, used, networks)
+
+
+def _out_of_fold(networks: Networks | Modules, part: Table, objective: Objective, folds: Folds) -> Tensor:
+    """The loss of each scored row under the network that has not seen it: (n_sets, n_scored)."""
+    losses = []
+    for fold, rows in enumerate(folds.inside):
+        numbers = rows.to(part.device)
+        losses.append(objective.row_losses(networks.fold_outputs(part.rows(rows), fold), numbers))
+    return torch.cat(losses, -1)

@@ -1,0 +1,199 @@
+"""What the estimators share: their parameters, and the order of a fit."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.feature_selection import SelectorMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted, validate_data
+
+from ..encoding.source import is_frame, refuse_duplicates
+from ..engine.methods import at_rate, stable
+from ..engine.search import Problem, Selection, search
+from ..engine.steps import Progress, Steps
+from ..objectives import Objective
+from ..objectives.arrays import plain
+from . import parameters
+from .data import BatchData, Data, TableData
+from .keeping import Kept
+from .outcome import Outcome, final_iter
+from .prepare import prepare
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
+    """A base for estimators with the parameters of :class:`L0FeatureSelector` that do not depend on the task."""
+
+    n_features_to_select: int | float | str = "auto"
+    criterion: str = "ebic"
+    fdr: float | None = None
+    stability: bool | int = False
+    always_keep: Any = None
+    never_keep: Any = None
+    feature_groups: Any = "auto"
+    hidden_layer_sizes: tuple[int, ...] = (32, 32)
+    network: Callable[[int, int], Any] | None = None
+    gate: str = "binary_concrete"
+    cv: Any = 4
+    test_size: float | int | None = None
+    max_iter: int = 800
+    batch_size: int | str = "auto"
+    warm_start: bool = False
+    checkpoint_dir: str | Path | None = None
+    device: str = "cpu"
+    random_state: Any = None
+    verbose: bool = False
+
+    # Whether a model for predictions is refitted, with more steps than are needed to compare sets of columns.
+    _predicts = True
+
+    def _make_objective(self, y: Any, sample_weight: np.ndarray | None) -> Objective:
+        raise NotImplementedError
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
+        """Choose columns; estimators that predict are then refitted on them.
+
+        Parameters
+        ----------
+        X : array-like, data frame or sparse matrix of shape (n_rows, n_features)
+            Numbers, NaN where one is missing; a data frame may also hold text, categories and dates.
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+            Numbers, labels, or event and time.
+        sample_weight : array-like of shape (n_rows,), optional
+            What each row counts.
+        groups : array-like of shape (n_rows,), optional
+            Rows of one group, a patient say, stay together in every split.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ArgumentError
+            If columns, target or parameters do not suit.
+        """
+        return self.fit_with_progress(X, y, None, sample_weight=sample_weight, groups=groups)
+
+    def fit_with_progress(
+        self, X: Any, y: Any, progress: Progress | None, *, sample_weight: Any = None, groups: Any = None
+    ) -> Self:
+        """As :meth:`fit`; ``progress`` is called with the steps done and their estimated total."""
+        parameters.check(self)
+        X = self._checked_columns(X, reset=True)
+        y = plain(y)
+        check_consistent_length(X, y, sample_weight, groups)
+        weight = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
+        with self._shown(progress) as shown:
+            return self._fit(TableData(X, len(y)), y, weight, None if groups is None else np.asarray(groups), shown)
+
+    def fit_batches(self, batches: Iterable[Any]) -> Self:
+        """As :meth:`fit`, from a table that need not fit into memory.
+
+        The batches are read a few times: for the targets, to learn the encoding, to encode, and to score. Encoded
+        columns go to a temporary file, 4 bytes a value.
+
+        Parameters
+        ----------
+        batches : iterable of (X, y) or (X, y, weight)
+            Gives the same rows in the same order whenever it is iterated over, such as a list, or a DataLoader that
+            does not shuffle. Tensors are taken as arrays.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ArgumentError
+            As :meth:`fit`, and if the batches can be read only once or change their order.
+        """
+        parameters.check(self)
+        data = BatchData(batches, lambda X, first: self._checked_columns(X, reset=first))
+        try:
+            with self._shown(None) as shown:
+                return self._fit(data, plain(data.y), data.weight, None, shown)
+        finally:
+            data.close()
+
+    def _fit(
+        self, data: Data, y: np.ndarray, weight: np.ndarray | None, groups: np.ndarray | None, progress: Progress
+    ) -> Self:
+        prepared = prepare(self, data, y, weight, groups)
+        step = Steps(progress, self._expected_steps(prepared.problem))
+        selection = self._choose(prepared.problem, step)
+        Outcome(self, prepared, selection, step).keep(y, weight)
+        step.finish()
+        return self
+
+    @contextmanager
+    def _shown(self, progress: Progress | None) -> Iterator[Progress]:
+        """The caller's progress, or a bar where one is wanted."""
+        if progress is None and self.verbose:
+            from ..command.console import progress_bar
+
+            with progress_bar("choosing columns") as bar:
+                yield bar
+        else:
+            yield progress or _unseen
+
+    def _expected_steps(self, problem: Problem) -> int:
+        training, n_shapes = problem.training, len(problem.shapes)
+        n_paths = 1 + 2 * self._n_pairs()
+        refits = 2 if self.n_features_to_select == "auto" and n_paths == 1 and self.fdr is None else 1
+        final = 2 * final_iter(problem) if self._predicts else training.refit_iter
+        return int(n_paths * 1.3 * training.max_iter) + n_shapes * (refits * training.refit_iter + final)
+
+    def _n_pairs(self) -> int:
+        return 25 if self.stability is True else int(self.stability)
+
+    def _checked_columns(self, X: Any, *, reset: bool) -> Any:
+        """The table as the encoder takes it: a data frame as it is, anything else as scikit-learn checks it."""
+        if is_frame(X):
+            refuse_duplicates(X)
+            validate_data(self, X, skip_check_array=True, reset=reset)
+            return X
+        return validate_data(
+            self,
+            X,
+            reset=reset,
+            accept_sparse="csr",
+            dtype="numeric",
+            ensure_all_finite=False,
+            ensure_min_samples=2 if reset else 1,
+        )
+
+    def _choose(self, problem: Problem, step: Steps) -> Selection:
+        n_kept = parameters.count_to_select(
+            self.n_features_to_select, len(problem.fixed), least=int(problem.fixed.sum())
+        )
+        if self.fdr is not None:
+            selection, self.knockoffs_ = at_rate(problem, self.fdr, step=step)
+            return selection
+        if self.stability:
+            strata = problem.objective.strata
+            labels = None if strata is None else strata.cpu().numpy()
+            selection, self.stability_ = stable(problem, self._n_pairs(), strata=labels, n_kept=n_kept, step=step)
+            return selection
+        return search(problem, criterion=self.criterion, n_kept=n_kept, step=step)
+
+    def _get_support_mask(self) -> np.ndarray:
+        check_is_fitted(self)
+        support: np.ndarray = self.support_
+        return support
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _unseen(done: int, total: int) -> None:
+    """Progress that nobody looks at."""

@@ -1,0 +1,215 @@
+"""From what the engine found to the attributes of a fitted estimator: columns, ranks, the path, the scores, a model."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..engine.path import RECORD_EVERY
+from ..engine.refit import Refit
+from ..engine.search import Problem, Selection, refit_all
+from ..model import Model
+from ..objectives import restore, standard_error
+from ..results import Candidates, SelectionPath
+from .notes import warn
+from .prepare import Prepared
+
+# A model for predictions sees every row at least so many times.
+_EPOCHS = 20
+
+
+class Outcome:
+    """What a fit leaves on its estimator.
+
+    Parameters
+    ----------
+    estimator
+        Takes the attributes.
+    prepared
+        The table and the task.
+    selection
+        What the engine found.
+    step
+        Called after each step of a refit.
+    """
+
+    def __init__(self, estimator: Any, prepared: Prepared, selection: Selection, step: Callable[[], None]) -> None:
+        self._estimator, self._prepared, self._selection, self._step = estimator, prepared, selection, step
+        self._problem: Problem = prepared.problem
+        self._encoder = prepared.encoder
+
+    def keep(self, y: np.ndarray, weight: np.ndarray | None) -> None:
+        """Set the attributes; target and weight are those of all rows."""
+        estimator, selection = self._estimator, self._selection
+        groups = self._spread(selection.support, fill=False)
+        estimator.support_ = self._encoder.support_of(groups)
+        estimator.active_probs_ = self._by_column(self._active_probs())
+        estimator.ranking_ = self._ranking()
+        estimator.candidates_ = self._candidates()
+        estimator.path_ = self._path(estimator.candidates_)
+        estimator.n_iter_, estimator.left_out_ = self._n_iter(), self._encoder.dropped_
+        # Without the rows of the target.
+        estimator.objective_ = restore(self._problem.objective.state(), loss=_own_loss(estimator))
+        if not estimator.support_.any():
+            warn("no column was kept: none predicts the target better than a constant does")
+        kept, everything = self._final_models()
+        if estimator._predicts:
+            estimator.model_ = self._model(kept, selection.support)
+            learn, data = self._prepared.learn, self._prepared.data
+            own = None if weight is None else weight[learn]
+            estimator._settle(lambda: data.predict(estimator.model_, learn), y[learn], own)
+        kept_rows, weight_of_rows = self._row_scores(kept, selection.support, y, weight)
+        all_rows, _ = self._row_scores(everything, np.ones_like(selection.support), y, weight)
+        scores = {
+            name: _summary(rows, weight_of_rows)
+            for name, rows in (("kept", kept_rows), ("all", all_rows), ("difference", kept_rows - all_rows))
+        }
+        estimator.scores_ = {
+            "name": self._problem.objective.score_name,
+            "rows": "held out" if len(self._prepared.held_out) else "out of fold",
+            "n_rows": len(kept_rows),
+            **{name: score for name, (score, _) in scores.items()},
+            **{f"{name}_error": error for name, (_, error) in scores.items()},
+        }
+
+    def _row_scores(
+        self, fit: tuple[Refit, int], support: np.ndarray, y: np.ndarray, weight: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """What each held-out row, or else each row out of fold, adds to the score; and their weights."""
+        held_out, learn = self._prepared.held_out, self._prepared.learn
+        if len(held_out):
+            prediction = self._prepared.data.predict(self._model(fit, support), held_out)
+            rows = held_out
+        else:
+            prediction = self._out_of_fold(fit)
+            rows = learn[self._problem.folds.scored.numpy()]
+        own = None if weight is None else weight[rows]
+        return self._problem.objective.row_scores(prediction, y[rows], weight=own), own
+
+    def _n_iter(self) -> int:
+        """Steps of the path: its points lie at every tenth step after the warm-up."""
+        training = self._problem.training
+        before = int(training.warm_up * training.max_iter) // RECORD_EVERY
+        return (before + len(self._selection.path.alphas)) * RECORD_EVERY
+
+    def _spread(self, values: np.ndarray, fill: float) -> np.ndarray:
+        return np.asarray(self._prepared.usable.spread(values, fill))
+
+    def _by_column(self, values: np.ndarray) -> np.ndarray:
+        """Values of the usable groups, shape (..., n_usable), to those of the table's columns; 0 for the others."""
+        spread = self._spread(values, fill=0)
+        columns = np.zeros((*values.shape[:-1], self._encoder.n_features_in_), dtype=values.dtype)
+        for group, members in enumerate(self._encoder.members_):
+            columns[..., members] = spread[..., group, None]
+        return columns
+
+    def _active_probs(self) -> np.ndarray:
+        """Those at the point with the fewest groups open that holds the chosen set."""
+        path, support = self._selection.path, self._selection.support
+        holding = path.support[:, support].all(1)
+        sizes = np.where(holding, path.support.sum(1), path.support.shape[1] + 1)
+        return np.asarray(path.active_probs[sizes.argmin()])
+
+    def _ranking(self) -> np.ndarray:
+        """1 for the columns kept, then the others from the last to close to the first, then those never tried."""
+        support, order = self._selection.support, self._selection.path.order()
+        ranks = np.zeros(len(support), dtype=np.int64)
+        left_out = [group for group in order if not support[group]]
+        ranks[left_out] = np.arange(2, 2 + len(left_out))
+        ranks[support] = 1
+        ranking = self._by_column(ranks)
+        ranking[ranking == 0] = 2 + len(left_out)
+        return ranking
+
+    def _candidates(self) -> Candidates:
+        comparison = self._selection.comparison
+        weight, scored = self._weight_of_scored(), self._problem.folds.scored
+        scores = np.array(
+            [
+                _summary(self._problem.objective.row_scores(self._out_of_fold(fit), scored), weight)
+                for fit in comparison.fits
+            ]
+        )
+        support = self._by_column(comparison.supports)
+        order = np.lexsort((comparison.ebic, support.sum(1)))
+        return Candidates(
+            support=support[order],
+            n_kept=support.sum(1)[order],
+            scores=scores[order, 0],
+            score_errors=scores[order, 1],
+            ebic=comparison.ebic[order],
+            chosen=int(np.flatnonzero(order == comparison.number(self._selection.support))[0]),
+            score_name=self._problem.objective.score_name,
+        )
+
+    def _path(self, candidates: Candidates) -> SelectionPath:
+        path = self._selection.path
+        support = self._by_column(path.support)
+        scores = np.full((2, len(path.alphas)), np.nan)
+        for number, members in enumerate(candidates.support):
+            at = (support == members).all(1)
+            scores[:, at] = np.array([candidates.scores[number], candidates.score_errors[number]])[:, None]
+        return SelectionPath(
+            alphas=path.alphas,
+            n_kept=support.sum(1),
+            losses=path.losses,
+            loss_errors=path.loss_errors,
+            scores=scores[0],
+            score_errors=scores[1],
+            active_probs=self._by_column(path.active_probs),
+            support=support,
+            score_name=self._problem.objective.score_name,
+        )
+
+    def _weight_of_scored(self) -> np.ndarray | None:
+        weight = self._problem.objective.weight
+        return None if weight is None else weight[self._problem.folds.scored].numpy()
+
+    def _final_models(self) -> tuple[tuple[Refit, int], tuple[Refit, int]]:
+        """The refits of the columns kept and of all columns."""
+        selection, problem = self._selection, self._problem
+        everything = np.ones((1, len(selection.support)), dtype=bool)
+        if self._estimator._predicts:
+            problem = replace(problem, training=replace(problem.training, refit_iter=final_iter(problem)))
+            kept = self._better(problem, selection.support[None])
+            return kept, kept if selection.support.all() else self._better(problem, everything)
+        comparison = selection.comparison
+        return comparison.fits[comparison.number(selection.support)], self._better(problem, everything)
+
+    def _better(self, problem: Problem, support: np.ndarray) -> tuple[Refit, int]:
+        fits = refit_all(problem, support, self._step)
+        return min(fits, key=lambda fitted: fitted.row_losses.mean().item()), 0
+
+    def _out_of_fold(self, fit: tuple[Refit, int]) -> Tensor:
+        """Predictions for the rows inside the folds, by networks that have not seen them: (n_scored, n_outputs)."""
+        (fitted, number), folds = fit, self._problem.folds
+        part = self._problem.table.restricted(torch.from_numpy(fitted.columns))
+        outputs = [
+            fitted.networks.fold_outputs(part.rows(rows), fold)[number] for fold, rows in enumerate(folds.inside)
+        ]
+        return self._problem.objective.average(torch.cat(outputs).cpu().unsqueeze(0))
+
+    def _model(self, fit: tuple[Refit, int], support: np.ndarray) -> Model:
+        usable = self._prepared.usable
+        encoder = self._encoder.restricted(self._spread(support, fill=False))
+        return Model.of(*fit, support[usable.groups], encoder, self._problem.objective)
+
+
+def final_iter(problem: Problem) -> int:
+    """Steps in which a model for predictions is refitted."""
+    n_rows = len(problem.table)
+    return max(problem.training.max_iter, _EPOCHS * n_rows // problem.training.batch_size_for(n_rows))
+
+
+def _summary(row_scores: np.ndarray, weight: np.ndarray | None) -> tuple[float, float]:
+    """A score and its standard error."""
+    return float(np.average(row_scores, weights=weight)), standard_error(row_scores, weight=weight)
+
+
+def _own_loss(estimator: Any) -> Any:
+    """The user's own loss, where there is one."""
+    loss = getattr(estimator, "loss", None)
+    return loss if callable(loss) else None

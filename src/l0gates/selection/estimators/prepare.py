@@ -1,0 +1,115 @@
+"""From the user's table to what the engine searches: rows set apart, folds, encoding."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+
+from ..encoding import TableEncoder
+from ..engine.checkpoints import Checkpoints
+from ..engine.search import Problem
+from ..engine.table import Table
+from ..engine.training import Training
+from . import rows
+from .columns import Usable
+from .data import Data
+from .notes import warn
+from .warm import LastPath
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A table ready for the engine.
+
+    Attributes
+    ----------
+    data
+        The rows.
+    learn, held_out
+        Row numbers; ``held_out`` is empty where the score is taken out of fold.
+    encoder
+        Fitted on the rows to learn from.
+    usable
+        The groups of columns that may be kept.
+    problem
+        For the engine.
+    """
+
+    data: Data
+    learn: np.ndarray
+    held_out: np.ndarray
+    encoder: TableEncoder
+    usable: Usable
+    problem: Problem
+
+
+def prepare(
+    estimator: Any, data: Data, y: np.ndarray, weight: np.ndarray | None, groups: np.ndarray | None
+) -> Prepared:
+    """Set rows apart, then encode the others.
+
+    Parameters
+    ----------
+    estimator
+        Whose parameters count.
+    data
+        The rows.
+    y, weight, groups
+        The target of all rows, and their weights and groups, where they have any.
+
+    Raises
+    ------
+    ArgumentError
+        If columns, target or parameters do not suit.
+    """
+    checkpoints = _checkpoints(estimator)
+    split = rows.Split(estimator.cv, estimator.test_size, checkpoints.seed)
+    objective = estimator._make_objective(y, weight)
+    learn, held_out = split.hold_out(data, y, groups, objective)
+    if len(held_out):
+        objective = estimator._make_objective(y[learn], None if weight is None else weight[learn])
+    folds = split.folds(data, y, groups, objective, learn)
+    encoder = TableEncoder(feature_groups=estimator.feature_groups)
+    data.learn(encoder, learn)
+    if encoder.dropped_:
+        warn(encoder.dropped_message())
+    usable = Usable.of(encoder, always=estimator.always_keep, never=estimator.never_keep)
+    columns, mapped = data.encode(encoder.restricted(usable.mask), learn)
+    device = torch.device(estimator.device)
+    problem = Problem(
+        table=Table(columns, device=device, mapped=mapped),
+        objective=objective.to(device),
+        folds=folds,
+        groups=torch.from_numpy(usable.groups).to(device),
+        fixed=torch.from_numpy(usable.fixed).to(device),
+        hidden=estimator.network or tuple(estimator.hidden_layer_sizes),
+        gate=estimator.gate,
+        training=_training(estimator),
+        seed=checkpoints.seed,
+        checkpoints=checkpoints,
+    )
+    return Prepared(data, learn, held_out, encoder, usable, problem)
+
+
+def _checkpoints(estimator: Any) -> LastPath:
+    """Those in memory and in the folder; with a warm start, what the last fit left, and its seed."""
+    before = getattr(estimator, "_last_path", None) if estimator.warm_start else None
+    folder = None if estimator.checkpoint_dir is None else Checkpoints(estimator.checkpoint_dir)
+    if before is not None and estimator.random_state is None:
+        seed = before.seed
+    else:
+        seed = int(check_random_state(estimator.random_state).randint(2**31 - 1))
+    last = LastPath(seed, folder, before, keeps=estimator.warm_start)
+    if estimator.warm_start:
+        estimator._last_path = last
+    return last
+
+
+def _training(estimator: Any) -> Training:
+    batch_size = None if isinstance(estimator.batch_size, str) else estimator.batch_size
+    return Training(
+        max_iter=estimator.max_iter, refit_iter=math.ceil(0.375 * estimator.max_iter), batch_size=batch_size
+    )

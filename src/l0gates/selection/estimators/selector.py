@@ -1,0 +1,139 @@
+"""The transformer that keeps the columns which gates leave open."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...ops.scalars import check_choice
+from ..objectives import TASKS, Objective, make_objective
+from .base import GateEstimator
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class L0FeatureSelector(GateEstimator):
+    """Select columns with stochastic gates.
+
+    Networks with a gate on each column are trained while the penalty weight grows from nothing to the point where no
+    column can pay for itself; the gates learn from rows that the networks have not seen. The promising sets of columns
+    on this path are refitted, with a network and with a linear model, and a criterion chooses. Nothing needs tuning.
+
+    What is kept is a small set that predicts well, not every column that carries signal: of two columns that say the
+    same, one goes.
+
+    Parameters
+    ----------
+    task : {"auto", "classification", "regression", "survival"}
+        ``"auto"`` regresses a numeric target with fractions or with more than 20 distinct values, takes a structured
+        array of event and time for survival, and classifies any other.
+    loss : str or callable
+        ``"auto"`` is the squared error, the cross-entropy or Cox's partial likelihood, by the task. For regression also
+        ``"squared"``, ``"absolute"``, ``"huber"``, ``"poisson"`` and ``"quantile"``. Or a function of outputs
+        (rows, n_outputs) and targets that gives the loss of each row.
+    class_weight : dict, "balanced" or None
+        As in scikit-learn.
+    n_features_to_select : "auto", int or float
+        How many columns, or what fraction of them, to keep; groups count as one. ``"auto"`` leaves it to ``criterion``.
+    criterion : {"ebic", "one_se"}
+        The rule for ``"auto"``. ``"ebic"``, the extended Bayesian information criterion of the out-of-fold loss, keeps
+        few columns and hardly a false one. ``"one_se"`` keeps the fewest whose out-of-fold loss is within one standard
+        error of the lowest: more columns, a better score, and noise where there are more columns than rows.
+    fdr : float or None
+        Hold the false discovery rate at this, by Gaussian knockoffs: it takes columns to be jointly normal, and cannot
+        keep fewer than 1 / fdr columns.
+    stability : bool or int
+        Keep what is chosen on three quarters of 50 halves of the rows (or of so many pairs of halves).
+    always_keep, never_keep : list of names or numbers, or mask
+        Columns whose gates stay open, and columns that are not looked at.
+    feature_groups : "auto", list of lists, or dict of lists
+        Columns, by name or number, that are kept or dropped together; ``"auto"``: each for itself. Whatever a column is
+        encoded to shares one gate: text and categories become a column for each frequent value, dates their parts, and
+        a missing value is replaced by the mean with an indicator beside it.
+    hidden_layer_sizes : tuple of int
+        Hidden layers of the networks, as in MLPClassifier; ``()`` uses linear models alone.
+    network : callable or None
+        A network of your own in place of the built-in one: a function of ``n_inputs`` and ``n_outputs`` that returns
+        an ``nn.Module`` from (rows, n_inputs) to (rows, n_outputs).
+    gate : {"binary_concrete", "gaussian"}
+        The gates' distribution.
+    cv : int, splitter or iterable
+        Folds: networks learn outside of a fold, gates and scores inside. With ``groups`` their rows stay together, in
+        the hold-out too; where a splitter never learns from what comes after, the last rows are held out.
+    test_size : float, int or None
+        Rows (or, with groups, groups) to hold out for the score, set apart before anything is learned; None scores
+        out of fold.
+    max_iter : int
+        Training steps of the path.
+    batch_size : int or "auto"
+        Rows a step.
+    warm_start : bool
+        Keep the path in memory: the next fit on the same table with the same ``random_state`` (None takes the last
+        one's) only chooses anew, by another ``criterion`` or number of columns.
+    checkpoint_dir : str, Path or None
+        Where a fit keeps its state every few seconds: one that was killed goes on from there.
+    device : str
+        Where the networks are trained.
+    random_state : int, RandomState or None
+        Fixes folds, initial weights, batches and gates.
+    verbose : bool
+        Show a progress bar on stderr.
+
+    Attributes
+    ----------
+    support_ : ndarray of shape (n_features,)
+        Which columns are kept.
+    ranking_ : ndarray of shape (n_features,)
+        1 for the columns kept; the others by when their gates closed, the last first.
+    active_probs_ : ndarray of shape (n_features,)
+        P(gate > 0) of each column where the path holds the kept set.
+    path_ : SelectionPath
+        The path of penalty weights.
+    candidates_ : Candidates
+        The sets of columns that were compared.
+    scores_ : dict
+        The score (its ``name``) of the columns ``kept`` and of ``all`` columns, their ``difference``, and the standard
+        error of each (``kept_error``, ...); on which ``rows``, and how many (``n_rows``).
+    knockoffs_, stability_
+        With ``fdr``, with ``stability``: what was found, by group of columns.
+    left_out_ : dict of lists
+        Why columns were not looked at (constant or empty, say): to their names.
+    n_iter_ : int
+        Training steps of the path.
+    n_features_in_ : int
+        How many columns the table had; ``feature_names_in_`` are their names, where it had any.
+
+    Raises
+    ------
+    ArgumentError
+        At ``fit``: parameters out of range, a target that is constant or missing, infinite values, two columns of one
+        name, more columns asked for than there are.
+
+    References
+    ----------
+    Louizos, Welling and Kingma, arXiv 1712.01312, for the gates; Yamada et al., arXiv 1810.04247, for gates on the
+    columns of a table; Chen and Chen, Biometrika 2008, for the extended BIC.
+
+    Examples
+    --------
+    Of ten columns, the first five matter:
+
+    >>> from sklearn.datasets import make_friedman1
+    >>> from l0gates.selection import L0FeatureSelector
+    >>> X, y = make_friedman1(300, 10, noise=0.5, random_state=0)
+    >>> selector = L0FeatureSelector(random_state=0).fit(X, y)
+    >>> selector.get_support(indices=True)
+    array([0, 1, 2, 3, 4])
+    >>> selector.transform(X).shape
+    (300, 5)
+    """
+
+    task: str = "auto"
+    loss: Any = "auto"
+    class_weight: Any = None
+
+    _predicts = False
+
+    def _make_objective(self, y: Any, sample_weight: np.ndarray | None) -> Objective:
+        check_choice("task", self.task, TASKS)
+        loss = "squared" if isinstance(self.loss, str) and self.loss == "auto" else self.loss
+        return make_objective(y, self.task, loss=loss, sample_weight=sample_weight, class_weight=self.class_weight)

@@ -1,0 +1,251 @@
+"""``l0gates select`` prints what it found, writes it, and refuses in one line."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import polars as pl
+import pytest
+
+from l0gates import cli
+from l0gates.cli import main
+from l0gates.selection import L0CoxSurvivalAnalysis, L0Regressor
+from l0gates.selection.command import summary
+from l0gates.selection.command.demo import breast_cancer
+from l0gates.selection.command.summary import write_json
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    """Estimators that train for a moment."""
+
+    def quick(kind):
+        fields = {"max_iter": 30, "hidden_layer_sizes": ()}
+        return lambda **parameters: kind(**(fields | parameters))
+
+    monkeypatch.setattr(summary, "_ESTIMATORS", {task: quick(kind) for task, kind in summary._ESTIMATORS.items()})
+
+
+@pytest.fixture
+def houses(tmp_path):
+    draws = np.random.default_rng(0)
+    size, noise = draws.normal(100, 20, 200), draws.normal(size=200)
+    frame = pl.DataFrame(
+        {
+            "size": np.where(np.arange(200) % 10 == 0, np.nan, size),
+            "[noise] with a long name": noise,
+            "street": ["A", "B"] * 100,
+            "one": [1] * 200,
+            "price": 3 * size + draws.normal(size=200),
+        }
+    )
+    path = tmp_path / "houses.csv.gz"
+    frame.fill_nan(None).write_csv(path, compression="gzip")
+    return path
+
+
+def test_the_table_the_score_the_file_and_the_model(houses, tmp_path, capsys):
+    out = tmp_path / "new" / "result"
+    assert main(["select", str(houses), "--target", "price", "--seed", "3", "--out", str(out)]) == 0
+    printed = capsys.readouterr()
+    written = json.loads((out / "selection.json").read_text())
+    assert sorted(path.name for path in out.iterdir()) == ["model", "selection.json"]
+    assert {key: written[key] for key in ("target", "task", "criterion", "seed")} == {
+        "target": "price", "task": "regression", "criterion": "ebic", "seed": 3,
+    }  # fmt: skip
+    assert written["rows"] == {"learning": 160, "held_out": 40}
+    assert written["left_out"] == {"constant or empty": ["one"]}
+    assert written["missing"] == {"size": 20}
+    assert [c["name"] for c in written["columns"]] == ["size", "[noise] with a long name", "street", "one"]
+    kept = {c["name"] for c in written["columns"] if c["kept"]}
+    assert "size" in kept
+    for column in written["columns"]:
+        line = next(line for line in printed.out.splitlines() if line.startswith(column["name"]))
+        assert f"{column['active_probability']:.3f}" in line
+        assert line.split()[-1] == ("yes" if column["kept"] else "no")
+    score = written["score"]
+    assert f"{score['all']:.3f} with all columns" in printed.out
+    assert score["difference"] == pytest.approx(score["kept"] - score["all"])
+    assert "note: 20 missing values, each marked under its column's gate: size (20)" in printed.err
+    assert "note: columns are left out: one (constant or empty)" in printed.err
+    assert "Warning" not in printed.err
+    model = L0Regressor.load(out / "model")
+    assert set(model.get_feature_names_out()) == kept
+    assert model.scores_["kept"] == score["kept"]
+
+
+@pytest.mark.parametrize("width", [60, 200])
+def test_no_name_is_cut_in_narrow_or_wide_terminals(houses, capsys, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert main(["select", str(houses), "--target", "price"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width
+    assert any(line.startswith("[noise] with a long name ") for line in lines)
+
+
+def test_the_same_seed_gives_the_same_result(houses, tmp_path):
+    results = []
+    for name in ("first", "second"):
+        main(["select", str(houses), "--target", "price", "--out", str(tmp_path / name)])
+        result = json.loads((tmp_path / name / "selection.json").read_text())
+        del result["seconds"]
+        results.append(result)
+    assert results[0] == results[1]
+
+
+def test_survival_times(tmp_path, capsys):
+    draws = np.random.default_rng(0)
+    risk, other = draws.normal(size=(2, 200))
+    frame = pl.DataFrame({"risk": risk, "other": other, "days": draws.exponential(np.exp(-2 * risk))})
+    path = tmp_path / "patients.parquet"
+    frame.with_columns(died=draws.random(200) < 0.8).write_parquet(path)
+    out = tmp_path / "out"
+    assert main(["select", str(path), "--target", "days", "--event", "died", "--out", str(out)]) == 0
+    written = json.loads((out / "selection.json").read_text())
+    assert written["task"] == "survival"
+    assert [c["name"] for c in written["columns"] if c["kept"]] == ["risk"]
+    assert "concordance on 40 held-out rows" in capsys.readouterr().out
+    assert L0CoxSurvivalAnalysis.load(out / "model").predict_survival_function(frame[:2, :2]).shape[0] == 2
+
+
+def test_the_demo_adds_shuffled_copies_that_it_names(capsys, tmp_path):
+    assert main(["select", "--demo", "breast-cancer", "--out", str(tmp_path)]) == 0
+    written = json.loads((tmp_path / "selection.json").read_text())
+    assert len(written["columns"]) == 40
+    assert len(written["probes"]["added"]) == 10
+    assert set(written["probes"]["kept"]) <= set(written["probes"]["added"])
+    assert written["score"]["name"] == "accuracy"
+    assert "of 40 columns" in capsys.readouterr().out
+
+
+def test_probes_are_permutations_of_real_columns():
+    table, probes = breast_cancer(5)
+    for probe in probes:
+        real, copy = table.frame[probe.removeprefix("shuffled ")].to_numpy(), table.frame[probe].to_numpy()
+        assert np.array_equal(np.sort(real), np.sort(copy))
+        assert abs(np.corrcoef(real, copy)[0, 1]) < 0.2
+    assert breast_cancer(6)[1] != probes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["nowhere.csv", "--target", "a"],
+            "l0gates select: data: expected a CSV or Parquet file; received nowhere.csv",
+        ),
+        (["HOUSES", "--target", "prize"], "l0gates select: target: expected one of the columns of houses.csv.gz"),
+        (["HOUSES", "--target", "street", "--task", "regression"], "l0gates select: target: expected numbers to regr"),
+        (["HOUSES", "--target", "price", "--event", "street"], "l0gates select: target: expected"),
+    ],
+)
+def test_wrong_data_ends_with_one_line_and_exit_code_2(houses, capsys, arguments, message):
+    arguments = [str(houses) if a == "HOUSES" else a for a in arguments]
+    assert main(["select", *arguments]) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("note: ")]
+    assert len(errors) == 1
+    assert errors[0].startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name a DATA file, or a --demo, and not both"),
+        (["x.csv", "--demo", "breast-cancer"], "name a DATA file, or a --demo, and not both"),
+        (["x.csv"], "name the column to predict with --target"),
+        (
+            ["x.csv", "--target", "y", "--event", "e", "--task", "regression"],
+            "--event goes with DATA, and without --ta",
+        ),
+        (["--demo", "breast-cancer", "--event", "e"], "--event goes with DATA, and without --task"),
+        (["x.csv", "--target", "y", "--criterion", "aic"], "argument --criterion: invalid choice: 'aic'"),
+        (["x.csv", "--target", "y", "--seed", "-1"], "--seed: expected an integer from 0 to 2**32 - 1; received '-1'"),
+        (["x.csv", "--target", "y", "--seed", str(2**32)], "--seed: expected an integer from 0 to 2**32 - 1; received"),
+        (["x.csv", "--target", "y", "--separator", ";;"], "--separator: expected one ASCII character; received ';;'"),
+        (["x.csv", "--target", "y", "--separator", "é"], "--separator: expected one ASCII character; received 'é'"),
+    ],
+)
+def test_incomplete_arguments_end_with_usage_and_exit_code_2(capsys, arguments, message):
+    with pytest.raises(SystemExit) as end:
+        main(["select", *arguments])
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_rare_classes_and_few_rows_are_refused(tmp_path, capsys):
+    path = tmp_path / "table.csv"
+    path.write_text("a,b\n" + "".join(f"{i},{'x' if i else 'y'}\n" for i in range(30)))
+    assert main(["select", str(path), "--target", "b"]) == 2
+    assert "target: expected at least two rows of each class; received one of y; merge" in capsys.readouterr().err
+    path.write_text("a,b\n" + "".join(f"{i},{i % 2}\n" for i in range(10)))
+    assert main(["select", str(path), "--target", "b"]) == 2
+    assert "data: expected at least 20 rows; received 10; bring more of them" in capsys.readouterr().err
+
+
+def test_columns_that_cannot_be_used_are_refused(tmp_path, capsys):
+    path = tmp_path / "table.csv"
+    path.write_text("a,b\n" + "".join(f"1,{i / 3}\n" for i in range(40)))
+    assert main(["select", str(path), "--target", "b"]) == 2
+    assert "X: expected a column that varies; received none among 1 (a); bring other col" in capsys.readouterr().err
+    path.write_text("a,b\n" + "".join(f"{i - 20}e306,{i / 3}\n" for i in range(40)))
+    assert main(["select", str(path), "--target", "b"]) == 2
+    assert "X: expected columns of which mean and variance are finite; received a; " in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(houses, tmp_path, capsys):
+    (tmp_path / "taken").write_text("a file")
+    assert main(["select", str(houses), "--target", "price", "--out", str(tmp_path / "taken")]) == 2
+    captured = capsys.readouterr()
+    assert "out: expected a folder to write to; received" in captured.err
+    assert captured.out == ""
+
+
+def test_an_interruption_while_loading_is_said_in_one_line(capsys, monkeypatch):
+    def interrupt(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_command", interrupt)
+    assert main(["select", "--demo", "breast-cancer"]) == 130
+    assert capsys.readouterr().err.splitlines() == ["l0gates select: interrupted, nothing was written"]
+
+
+def test_an_interruption_at_work_is_said_in_one_line(tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "l0gates", "select", "--demo", "breast-cancer", "--out", str(out)]
+    work = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    while not out.exists():
+        time.sleep(0.05)
+    time.sleep(1.0)
+    work.send_signal(signal.SIGINT)
+    printed, errors = work.communicate(timeout=60)
+    assert (work.returncode, printed) == (130, "")
+    assert errors.splitlines() == ["l0gates select: interrupted, nothing was written"]
+    assert list(out.iterdir()) == []
+
+
+def test_a_failed_write_leaves_nothing_behind(tmp_path):
+    (tmp_path / "selection.json").write_text("old")
+    with pytest.raises(TypeError):
+        write_json({"cannot": object()}, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["selection.json"]
+    assert (tmp_path / "selection.json").read_text() == "old"
+
+
+@pytest.mark.parametrize("module", ["sklearn", "polars", "rich"])
+def test_a_missing_extra_is_named_with_its_install_command(module):
+    code = (
+        f"import sys; sys.modules[{module!r}] = None\n"
+        "from l0gates.cli import main; sys.exit(main(['select', '--demo', 'breast-cancer']))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "pip install 'l0gates[select]'" in result.stderr
+
+
+def test_python_m_l0gates():
+    result = subprocess.run([sys.executable, "-m", "l0gates", "--version"], capture_output=True, text=True, check=True)
+    assert result.stdout.startswith("l0gates ")

@@ -1,0 +1,148 @@
+"""Files become columns and a target, or an error that says what to do."""
+
+import datetime
+import gzip
+
+import numpy as np
+import polars as pl
+import pytest
+
+from l0gates import ArgumentError
+from l0gates.selection.command.tables import read_table
+
+FRAME = pl.DataFrame(
+    {
+        "size": [1.0, 2.5, None, 4.0],
+        "rooms": [1, 2, 3, 4],
+        "sunny": [True, False, True, True],
+        "street": ["A", "B", None, "D"],
+        "built": [datetime.date(2020, 1, 1), None, datetime.date(2021, 1, 1), datetime.date(2022, 1, 1)],
+        "empty": pl.Series([None] * 4, dtype=pl.Float64),
+        "price": [10.0, 20.0, 30.0, 45.0],
+    }
+)
+
+
+@pytest.fixture(params=["csv", "parquet", "csv.gz", "parquet.gz"])
+def path(request, tmp_path):
+    path = tmp_path / f"houses.{request.param}"
+    plain = tmp_path / "plain"
+    FRAME.write_parquet(plain) if "parquet" in request.param else FRAME.write_csv(plain)
+    content = plain.read_bytes()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    return path
+
+
+def test_every_format_gives_the_same_table(path):
+    table = read_table(path, "price")
+    assert table.frame.columns == ["size", "rooms", "sunny", "street", "built", "empty"]
+    for name in ("size", "rooms", "sunny", "street", "built"):
+        assert table.frame[name].to_list() == FRAME[name].to_list()
+    np.testing.assert_array_equal(table.target, [10, 20, 30, 45])
+    assert table.missing() == {"size": 1, "street": 1, "built": 1, "empty": 4}
+    assert table.left_out == table.as_text == {}
+
+
+def test_text_targets_are_labels(path):
+    assert read_table(path, "sunny").target.tolist() == [True, False, True, True]
+    labels = FRAME.with_columns(street=pl.Series(["A", "B", "C", "D"]))
+    labels.write_parquet(path.with_suffix(".parquet"))
+    assert read_table(path.with_suffix(".parquet"), "street").target.tolist() == ["A", "B", "C", "D"]
+
+
+def test_a_time_and_its_event_are_one_target(tmp_path):
+    path = tmp_path / "patients.csv"
+    path.write_text("days,died,age\n10,1,50\n20.5,0,60\n30,1,70\n")
+    table = read_table(path, "days", event="died")
+    np.testing.assert_array_equal(table.target, [[10, 1], [20.5, 0], [30, 1]])
+    assert table.frame.columns == ["age"]
+    with pytest.raises(
+        ArgumentError, match=r"^event: expected one of the columns of patients.csv .*did you mean 'died'"
+    ):
+        read_table(path, "days", event="dies")
+
+
+def test_another_separator(tmp_path):
+    path = tmp_path / "houses.csv"
+    FRAME.write_csv(path, separator=";")
+    assert read_table(path, "price", separator=";").frame.columns[:2] == ["size", "rooms"]
+    with pytest.raises(ArgumentError, match=r"received 'price'; name the --separator of the file, if it is no comma$"):
+        read_table(path, "price")
+
+
+def test_blanks_do_not_count_and_usual_words_stand_for_missing_values(tmp_path):
+    path = tmp_path / "adult.csv"
+    path.write_text(
+        "age,work,income\n 39, State-gov, <=50K\n ?, Private , >50K\n NA, n/a, <=50K\n\n 50, Private, >50K\n"
+    )
+    table = read_table(path, "income")
+    assert table.frame["age"].to_list() == [39, None, None, 50]
+    assert table.frame["work"].to_list() == ["State-gov", "Private", None, "Private"]
+    assert table.target.tolist() == ["<=50K", ">50K", "<=50K", ">50K"]
+
+
+def test_words_among_numbers_are_named(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("a,b\n" + "".join(f"{i if i else 'unknown'},{i % 2}\n" for i in range(20)))
+    table = read_table(path, "b")
+    assert table.as_text == {"a": ["unknown"]}
+    assert table.frame["a"].dtype == pl.String
+
+
+def test_nested_columns_are_left_out_and_named(tmp_path):
+    path = tmp_path / "table.parquet"
+    pl.DataFrame({"a": [[1], [2], [3]], "b": [1, 2, 3], "c": [0.5, 1.5, 2.5]}).write_parquet(path)
+    table = read_table(path, "c")
+    assert table.left_out == {"nested": ["a"]}
+    assert table.frame.columns == ["b"]
+
+
+CSV = "a,b,c\n1,2,x\n2,1,y\n3,,x\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "target", "message"),
+    [
+        ("absent.csv", None, "a", "data: expected a CSV or Parquet file; received"),
+        ("table.xlsx", CSV, "a", "data: expected a name that ends with .csv or .parquet, or with .gz after it; "),
+        ("table.csv", CSV, "d", "target: expected one of the columns of table.csv (a, b, c); received 'd'; name"),
+        ("table.csv", "price,b\n1,2\n2,1\n", "prise", "target: expected one of the columns of table.csv (price, b); "),
+        ("table.csv", CSV, "b", "target: expected a value of 'b' in every row; received 1 missing of 3; drop"),
+        ("table.csv", "a,b\n1,2\n1,3\n", "a", "target: expected at least two different values of 'a'; received 1 "),
+        ("table.csv", "a\n1\n2\n", "a", "data: expected columns beside the target; received none; bring others, or na"),
+        ("table.parquet", "no parquet", "a", "data: expected a readable parquet file; received table.parquet; the re"),
+        ("table.csv.gz", "no gzip", "a", "data: expected a readable csv file; received table.csv.gz; the reader says"),
+        (".", None, "a", "data: expected a CSV or Parquet file; received"),
+        ("table.csv", "a,b,b\n1,2,3\n", "a", "data: expected column names that differ; received twice: b; rename"),
+        ("table.csv", "a,b\ninf,2\n1,3\n", "a", "target: expected finite numbers; received infinity in 'a'; replace"),
+        (
+            "table.csv",
+            "a,b\n" + "".join(f"{i if i else 'none'},{i}\n" for i in range(20)),
+            "a",
+            "target: expected numbers or labels in 'a'; received numbers, and others (none); drop these rows if they",
+        ),
+        ("table.csv", "", "a", "data: expected a readable csv file; received table.csv; the reader says: "),
+    ],
+)
+def test_what_cannot_be_read_is_refused(tmp_path, name, content, target, message):
+    path = tmp_path / name
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ArgumentError) as refusal:
+        read_table(path, target)
+    assert str(refusal.value).startswith(message)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_near_miss_is_suggested(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("price,b\n1,2\n2,1\n")
+    with pytest.raises(ArgumentError, match=r"did you mean 'price'\?$"):
+        read_table(path, "prise")
+
+
+def test_decimal_targets_are_numbers(tmp_path):
+    path = tmp_path / "table.parquet"
+    frame = pl.DataFrame({"a": [1.0, 2.0, 3.0], "b": ["1.50", "2.25", "0.10"]})
+    frame.with_columns(pl.col("b").cast(pl.Decimal(10, 2))).write_parquet(path)
+    assert read_table(path, "b").target.tolist() == [1.5, 2.25, 0.1]

@@ -1,0 +1,30 @@
+"""Folds and the batches drawn from them."""
+
+import numpy as np
+import pytest
+import torch
+
+from l0gates.selection.engine.folds import Folds, balanced_folds
+from selection.engine.problems import generator
+
+
+@pytest.mark.parametrize("n_rows", [8, 30, 101])
+def test_they_part_the_rows_and_balance_the_strata(n_rows):
+    strata = (torch.arange(n_rows) % 3 == 0).long()
+    folds = balanced_folds(n_rows, 4, strata, generator())
+    assert len(folds) == 4
+    assert folds.scored.sort().values.tolist() == list(range(n_rows))
+    for inside, outside in zip(folds.inside, folds.outside, strict=True):
+        assert sorted([*inside.tolist(), *outside.tolist()]) == list(range(n_rows))
+        assert abs(strata[inside].sum() - strata.sum() / 4) <= 1
+
+
+def test_batches_come_from_their_own_side_and_every_row_comes():
+    folds = Folds([(np.arange(4, 12), np.arange(4)), (np.arange(8), np.arange(8, 12))])
+    draws = generator()
+    inside = torch.cat([folds.batch_inside(3, draws) for _ in range(60)], 1)
+    outside = torch.cat([folds.batch_outside(100, draws) for _ in range(60)], 1)
+    assert folds.batch_inside(100, draws).shape == (2, 4)
+    for fold in range(2):
+        assert set(inside[fold].tolist()) == set(folds.inside[fold].tolist())
+        assert set(outside[fold].tolist()) == set(folds.outside[fold].tolist())

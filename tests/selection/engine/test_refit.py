@@ -1,0 +1,58 @@
+"""Refits against least squares."""
+
+import numpy as np
+import pytest
+import torch
+
+from l0gates.selection.engine.refit import refit
+from selection.engine.problems import linear, no_step, problem
+
+
+def test_linear_models_reach_the_least_squares_loss_out_of_fold():
+    X, y = linear()
+    made = problem(X, y, refit_iter=400)
+    supports = np.zeros((3, 8), dtype=bool)
+    supports[0, [0, 2]] = supports[1, 0] = True
+    fitted = refit(
+        made.table, made.objective, made.folds, supports, hidden=(), training=made.training, seed=0, progress=no_step
+    )
+    assert fitted.columns.tolist() == [0, 2]
+    target = made.objective.target.double().numpy()
+    for number, support in enumerate(supports):
+        design = np.column_stack([X[:, support], np.ones(len(X))])
+        errors = [
+            target[inside] - design[inside] @ np.linalg.lstsq(design[outside], target[outside], rcond=None)[0]
+            for inside, outside in zip(made.folds.inside, made.folds.outside, strict=True)
+        ]
+        expected = (np.concatenate(errors) ** 2).mean() / 2
+        assert fitted.row_losses[number].mean().item() == pytest.approx(expected, rel=0.03)
+
+
+def test_the_kept_models_are_those_of_the_losses():
+    X, y = linear()
+    made = problem(X, y, hidden=(6,))
+    supports = np.zeros((2, 8), dtype=bool)
+    supports[0, [0, 2]] = supports[1, [2, 5]] = True
+    settings = {"hidden": (6,), "training": made.training, "seed": 0, "progress": no_step}
+    fitted = refit(made.table, made.objective, made.folds, supports, **settings)
+    part = made.table.restricted(torch.from_numpy(fitted.columns))
+    for number in range(2):
+        losses = [
+            made.objective.row_losses(fitted.outputs(part.rows(rows), number)[fold], rows)
+            for fold, rows in enumerate(made.folds.inside)
+        ]
+        torch.testing.assert_close(torch.cat(losses), fitted.row_losses[number])
+
+
+def test_a_column_outside_a_set_changes_nothing():
+    X, y = linear()
+    supports = np.zeros((1, 8), dtype=bool)
+    supports[0, [0, 2]] = True
+    other = X.copy()
+    other[:, 1] = 9 + np.arange(len(X))
+    losses = []
+    for table in (X, other):
+        made = problem(table, y, hidden=(6,), refit_iter=20)
+        settings = {"hidden": (6,), "training": made.training, "seed": 0, "progress": no_step}
+        losses.append(refit(made.table, made.objective, made.folds, supports, **settings).row_losses)
+    assert torch.equal(*losses)

@@ -1,0 +1,61 @@
+"""The whole search on small tables."""
+
+import numpy as np
+import pytest
+import torch
+
+from l0gates.selection.engine.search import compare, search
+from selection.engine.problems import linear, no_step, problem
+
+
+@pytest.mark.parametrize("criterion", ["ebic", "one_se"])
+def test_the_columns_that_matter_are_found(criterion):
+    found = search(problem(*linear()), criterion=criterion, n_kept=None, step=no_step)
+    assert np.flatnonzero(found.support).tolist() == [0, 2]
+    assert found.comparison.number(found.support) >= 0
+
+
+def test_no_column_is_kept_where_none_matters():
+    X, _ = linear()
+    y = np.random.default_rng(1).standard_normal(len(X))
+    assert not search(problem(X, y), criterion="ebic", n_kept=None, step=no_step).support.any()
+
+
+def test_as_many_are_kept_as_asked_for_and_fixed_ones_always():
+    X, y = linear()
+    assert search(problem(X, y), criterion="ebic", n_kept=3, step=no_step).support.sum() == 3
+    kept = search(problem(X, y, fixed=[5]), criterion="ebic", n_kept=None, step=no_step).support
+    assert np.flatnonzero(kept).tolist() == [0, 2, 5]
+
+
+def test_the_better_of_network_and_linear_model_is_taken_for_each_set():
+    X, y = linear()
+    made = problem(X, y + 3 * np.abs(X[:, 4]), hidden=(8,), refit_iter=300)
+    supports = np.array([np.isin(np.arange(8), columns) for columns in ([0, 2], [4])])
+    compared = compare(made, supports, no_step)
+    assert [fitted.hidden for fitted, _ in compared.fits] == [(), (8,)]
+    alone = compare(made, supports, no_step, shapes=[()])
+    assert compared.row_losses[1].mean() < alone.row_losses[1].mean()
+    np.testing.assert_array_equal(compared.row_losses[0], alone.row_losses[0])
+
+
+def test_one_step_is_counted_for_each_step():
+    steps = []
+    made = problem(*linear(), max_iter=50, refit_iter=10)
+    search(made, criterion="ebic", n_kept=2, step=lambda: steps.append(1))
+    assert len(steps) >= 50 + 10
+
+
+def test_survival_and_several_outputs_are_searched_alike():
+    draws = np.random.default_rng(0)
+    X = draws.standard_normal((400, 6))
+    time = draws.exponential(np.exp(-1.5 * X[:, 1]))
+    found = search(
+        problem(X, np.column_stack([time, np.ones(400)]), task="survival"), criterion="ebic", n_kept=None, step=no_step
+    )
+    assert np.flatnonzero(found.support).tolist() == [1]
+    two = np.column_stack([X[:, 0], X[:, 3]]) + 0.3 * draws.standard_normal((400, 2))
+    found = search(problem(X, two), criterion="ebic", n_kept=None, step=no_step)
+    assert np.flatnonzero(found.support).tolist() == [0, 3]
+    fitted, number = found.comparison.fits[0]
+    assert fitted.outputs(torch.zeros(1, len(fitted.columns)), number).shape == (3, 1, 2)

@@ -1,0 +1,100 @@
+"""A table in batches gives the model of the whole table."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from l0gates import ArgumentError
+from l0gates.selection import L0Classifier, L0Regressor
+from selection.estimators.cases import LINEAR, linear
+
+
+class Counted:
+    """Batches that count how often they are read."""
+
+    def __init__(self, parts):
+        self.parts, self.readings = parts, 0
+
+    def __iter__(self):
+        self.readings += 1
+        return iter(self.parts)
+
+
+def test_batches_give_the_model_of_the_whole_table():
+    X, y = linear()
+    whole = L0Regressor(**LINEAR, n_features_to_select=2, test_size=0.2).fit(X, y)
+    batches = Counted([(X[:50], y[:50]), (X[50:51], y[50:51]), (X[51:], y[51:])])
+    parted = L0Regressor(**LINEAR, n_features_to_select=2, test_size=0.2).fit_batches(batches)
+    assert parted.get_support(indices=True).tolist() == [1, 4]
+    np.testing.assert_allclose(parted.predict(X), whole.predict(X), rtol=1e-3, atol=1e-3)
+    assert parted.scores_["kept"] == pytest.approx(whole.scores_["kept"], abs=1e-3)
+    assert parted.scores_["n_rows"] == 24
+    assert batches.readings < 8
+
+
+def test_a_data_loader_of_tensors():
+    X, y = linear()
+    data = TensorDataset(torch.from_numpy(X), torch.from_numpy((y > 0).astype(int)))
+    classifier = L0Classifier(**LINEAR, n_features_to_select=2).fit_batches(DataLoader(data, batch_size=32))
+    assert classifier.get_support(indices=True).tolist() == [1, 4]
+    assert classifier.n_features_in_ == 6
+
+
+def test_data_frames_with_text_and_weights():
+    X, y = linear(240)
+    frame = pd.DataFrame(X, columns=list("abcdef")).assign(text=np.where(X[:, 4] > 0, "up", "down"))
+    weight = np.repeat([1.0, 0.0], 120)
+    y[120:] = 50
+    parts = [slice(0, 100), slice(100, 240)]
+    regressor = L0Regressor(**LINEAR).fit_batches([(frame[p], y[p], weight[p]) for p in parts])
+    assert regressor.feature_names_in_.tolist() == [*"abcdef", "text"]
+    assert regressor.score(frame[:120], y[:120]) > 0.9
+
+
+def test_the_encoded_file_is_deleted(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    X, y = linear()
+    L0Regressor(**LINEAR, n_features_to_select=1).fit_batches([(X, y)])
+    with pytest.raises(ArgumentError):
+        L0Regressor(**LINEAR, n_features_to_select=9).fit_batches([(X, y)])
+    assert list(tmp_path.iterdir()) == []
+
+
+X, Y = linear()
+
+
+@pytest.mark.parametrize(
+    ("batches", "message"),
+    [
+        (
+            iter([(X, Y)]),
+            "batches: expected an iterable that starts anew, such as a list or a DataLoader; received list_it",
+        ),
+        ([], "batches: expected at least one batch; received none; see fit_batches"),
+        ([X], "batches: expected batches of (X, y) or (X, y, weight); received ndarray; see fit_batches"),
+        (
+            [(X, Y), (X, Y, Y)],
+            "batches: expected weights in all batches or in none; received weights in 1 of 2; see fi",
+        ),
+    ],
+)
+def test_batches_that_do_not_suit_are_refused(batches, message):
+    with pytest.raises(ArgumentError) as refusal:
+        L0Regressor(**LINEAR).fit_batches(batches)
+    assert str(refusal.value).startswith(message)
+
+
+def test_batches_in_another_order_are_refused():
+    shuffled = DataLoader(TensorDataset(torch.from_numpy(X), torch.from_numpy(Y)), batch_size=40, shuffle=True)
+    message = (
+        r"^batches: expected the same rows in the same order at every reading; received other targets at row 0; do"
+    )
+    with pytest.raises(ArgumentError, match=message):
+        L0Regressor(**LINEAR).fit_batches(shuffled)
+
+
+def test_batches_with_other_columns_are_refused():
+    with pytest.raises(ValueError, match="X has 5 features, but L0Regressor is expecting 6 features"):
+        L0Regressor(**LINEAR).fit_batches([(X, Y), (X[:, :5], Y)])

@@ -1,0 +1,123 @@
+"""Rows that belong together, or come later, never stand on both sides of a split; held-out rows teach nothing."""
+
+import numpy as np
+import pytest
+from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut, PredefinedSplit, TimeSeriesSplit
+
+from l0gates import ArgumentError
+from l0gates.selection import L0Regressor
+from l0gates.selection.estimators.data import TableData
+from l0gates.selection.estimators.rows import Split
+from l0gates.selection.objectives import make_objective
+from selection.estimators.cases import LINEAR, linear
+
+N = 120
+GROUPS = np.repeat(np.arange(24), 5)
+
+
+def split(cv, test_size, *, groups=None, y=None):
+    y = linear(N)[1] if y is None else y
+    data = TableData(linear(N)[0], N)
+    splitter = Split(cv, test_size, 0)
+    learn, held_out = splitter.hold_out(data, y, groups, make_objective(y))
+    return learn, held_out, splitter.folds(data, y, groups, make_objective(y[learn]), learn)
+
+
+@pytest.mark.parametrize("cv", [3, GroupKFold(3), LeaveOneGroupOut()])
+def test_rows_of_a_group_stay_together_in_folds_and_hold_out(cv):
+    learn, held_out, folds = split(cv, 0.25, groups=GROUPS)
+    assert not set(GROUPS[learn]) & set(GROUPS[held_out])
+    assert len(held_out) == 30
+    for outside, inside in zip(folds.outside, folds.inside, strict=True):
+        assert not set(GROUPS[learn][outside]) & set(GROUPS[learn][inside])
+
+
+def test_groups_and_classes_are_balanced_together():
+    y = np.where(GROUPS % 4 == 0, "rare", "usual")
+    _, _, folds = split(3, None, groups=GROUPS, y=y)
+    assert all(np.isin(["rare", "usual"], y[inside]).all() for inside in folds.inside)
+
+
+def test_what_comes_later_teaches_nothing_about_what_came_before():
+    learn, held_out, folds = split(TimeSeriesSplit(3), 0.25)
+    assert held_out.tolist() == list(range(90, 120))
+    assert learn.tolist() == list(range(90))
+    for outside, inside in zip(folds.outside, folds.inside, strict=True):
+        assert outside.max() < inside.min()
+
+
+@pytest.mark.parametrize(("test_size", "expected"), [(0.1, 12), (7, 7)])
+def test_a_fraction_or_a_number_of_rows_is_held_out_at_random(test_size, expected):
+    for cv in (4, KFold(3)):
+        learn, held_out, folds = split(cv, test_size)
+        assert len(held_out) == expected
+        assert sorted([*learn, *held_out]) == list(range(N))
+        assert sorted(folds.scored.tolist()) == list(range(N - expected))
+
+
+def test_classes_are_balanced_over_folds_and_hold_out():
+    y = np.arange(N) % 10 == 0
+    learn, held_out, folds = split(4, 0.25, y=y)
+    assert y[held_out].sum() == 3
+    assert all(2 <= y[learn][inside].sum() <= 3 for inside in folds.inside)
+
+
+def test_pairs_of_rows_are_folds_by_number_or_mask():
+    half = np.arange(N) < 60
+    for pairs in ([(np.arange(60), np.arange(60, N))], [(half, ~half)]):
+        _, _, folds = split(pairs, None)
+        assert folds.outside[0].tolist() == list(range(60))
+        assert folds.inside[0].tolist() == list(range(60, N))
+
+
+@pytest.mark.parametrize(
+    ("cv", "test_size", "groups", "message"),
+    [
+        (
+            61,
+            None,
+            None,
+            "X: expected at least 2 rows for each of cv=61 folds; received n_samples = 120; bring more ro",
+        ),
+        (25, None, GROUPS, "groups: expected at least one group for each of cv=25 folds; received 24 groups; lower cv"),
+        ([], None, None, "cv: expected at least one pair of rows; received none; use another splitter"),
+        ([([0], [])], None, None, "cv: expected pairs of row numbers below 120, neither of them empty; received othe"),
+        ([([0], [120])], None, None, "cv: expected pairs of row numbers below 120, neither of them empty; received ot"),
+        ([([0], [1])], 0.2, None, "cv: expected a number of folds or a splitter beside test_size; received pairs of r"),
+        (PredefinedSplit(np.arange(N) % 2), 0.2, None, "cv: expected pairs of row numbers below 96, neither of them e"),
+    ],
+)
+def test_folds_that_cannot_be_are_refused(cv, test_size, groups, message):
+    with pytest.raises(ArgumentError) as refusal:
+        split(cv, test_size, groups=groups)
+    assert str(refusal.value).startswith(message)
+
+
+def test_held_out_rows_change_nothing_but_the_score():
+    X, y = linear()
+    fitted = L0Regressor(**LINEAR, test_size=0.25).fit(X, y)
+    _, held_out, _ = split(4, 0.25)
+    seed = np.random.RandomState(0).randint(2**31 - 1)
+    _, held_out = Split(4, 0.25, seed).hold_out(TableData(X, N), y, None, make_objective(y))
+    changed, other = X.copy(), y.copy()
+    changed[held_out] *= 100
+    other[held_out] += 50
+    again = L0Regressor(**LINEAR, test_size=0.25).fit(changed, other)
+    np.testing.assert_array_equal(again.predict(X), fitted.predict(X))
+    np.testing.assert_array_equal(again.path_.active_probs, fitted.path_.active_probs)
+    assert fitted.scores_["rows"] == "held out"
+    assert fitted.scores_["n_rows"] == 30
+    assert again.scores_["kept"] != fitted.scores_["kept"]
+    residual = y[held_out] - fitted.predict(X[held_out])
+    assert fitted.scores_["kept"] == pytest.approx(
+        1 - (residual**2).sum() / ((y[held_out] - y[held_out].mean()) ** 2).sum()
+    )
+
+
+def test_without_a_hold_out_each_row_is_scored_by_the_network_that_has_not_seen_it():
+    X, y = linear()
+    fitted = L0Regressor(**LINEAR).fit(X, y)
+    assert fitted.scores_["rows"] == "out of fold"
+    assert fitted.scores_["n_rows"] == N
+    assert 0.8 < fitted.scores_["kept"] < fitted.score(X, y)
+    assert fitted.scores_["difference"] == pytest.approx(fitted.scores_["kept"] - fitted.scores_["all"])
