@@ -6,14 +6,6 @@ from typing import Any
 from torch import nn
 
 
-def get_attribute(model: nn.Module, name: str) -> Any:
-    """The value at a dotted name."""
-    value: Any = model
-    for part in name.split("."):
-        value = getattr(value, part)
-    return value
-
-
 def set_attribute(model: nn.Module, name: str, value: Any) -> None:
     """Set the value at a dotted name.
 

@@ -177,15 +177,14 @@ def time_and_event(y: Any) -> tuple[np.ndarray, np.ndarray]:
             received=event[~np.isin(event, (0, 1))][0],
             remedy="put time first and the event second",
         )
-    for wrong, what in ((~np.isfinite(time), "not finite"), (time < 0, "negative")):
-        if wrong.any():
-            raise refusal(
-                "target",
-                expected="finite times >= 0",
-                received=f"one that is {what} in row {_first(wrong)}",
-                remedy="correct or drop these rows",
-            )
+    _check_at_least_0("target", time, expected="finite times >= 0", remedy="correct or drop these rows")
     return time, event.astype(bool)
+
+
+def _check_at_least_0(name: str, values: np.ndarray, *, expected: str, remedy: str) -> None:
+    for wrong, what in ((~np.isfinite(values), "not finite"), (values < 0, "negative")):
+        if wrong.any():
+            raise refusal(name, expected=expected, received=f"one that is {what} in row {_first(wrong)}", remedy=remedy)
 
 
 def _fields(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -227,14 +226,7 @@ def sample_weights(weight: Any, n_rows: int) -> np.ndarray | None:
         raise refusal(
             "sample_weight", expected=f"shape ({n_rows},)", received=f"shape {weight.shape}", remedy="pass one a row"
         )
-    for wrong, what in ((~np.isfinite(weight), "not finite"), (weight < 0, "negative")):
-        if wrong.any():
-            raise refusal(
-                "sample_weight",
-                expected="finite numbers >= 0",
-                received=f"one that is {what} in row {_first(wrong)}",
-                remedy="0 leaves a row out",
-            )
+    _check_at_least_0("sample_weight", weight, expected="finite numbers >= 0", remedy="0 leaves a row out")
     if not weight.any():
         raise refusal("sample_weight", expected="some above 0", received="zeros alone", remedy="weigh some rows")
     return np.asarray(weight / weight.mean())
