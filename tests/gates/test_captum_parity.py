@@ -232,3 +232,19 @@ def test_a_sampler_that_replaces_the_built_in_one_is_asked(name, training, where
         outputs.append(gates(torch.ones(3, 2))[0])
     assert torch.equal(*outputs)
     assert (outputs[0] == 0.75).all()
+
+
+@pytest.mark.parametrize("where", ["module", "class", "subclass"])
+@pytest.mark.parametrize("name", ["BinaryConcreteStochasticGates", "GaussianStochasticGates"])
+@pytest.mark.parametrize("method", ["penalty", "_get_gate_active_probs"])
+def test_a_penalty_that_replaces_the_built_in_one_is_asked(name, method, where, monkeypatch):
+    kind = getattr(l0gates, name)
+    half = {"penalty": torch.tensor(1.0), "_get_gate_active_probs": torch.full((2,), 0.5)}[method]
+    if where == "subclass":
+        kind = type("Own", (kind,), {method: lambda self: half})
+    gates = kind(2)
+    if where == "module":
+        setattr(gates, method, lambda: half)
+    elif where == "class":
+        monkeypatch.setattr(kind, method, lambda self: half)
+    assert gates(torch.ones(3, 2))[1].item() == 1.0

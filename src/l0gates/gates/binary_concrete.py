@@ -207,10 +207,6 @@ class BinaryConcreteStochasticGates(DistributionGates):
     def _get_unfolded_gate_values(self) -> Tensor:
         return binary_concrete_gate(self.log_alpha_param, **self._bounds(), eval_gate=self.eval_gate, clamp=False)
 
-    def _get_gate_active_probs(self) -> Tensor:
-        a = at_least_float32(self.log_alpha_param)
-        return ops.active_prob(a, *(scalars.cast(bound, a) for bound in self._bounds().values()))
-
     def _draw_as_captum(self, batch_size: int) -> Tensor:
         u = _uniform(batch_size, self.n_gates, self.eps, self.log_alpha_param.device)
         values = at_least_float32(self.log_alpha_param)

@@ -13,12 +13,14 @@ from ..ops.distribution import Distribution
 from ..ops.gaussian import GAUSSIAN
 from ..ops.masks import Strides, shape_of
 from ..ops.noise import draw_seed
+from ..ops.scalars import at_least_float32
+from ..ops.with_penalty import apply_with_penalty, call_of
 from .attributes import Choice
 from .base import StochasticGatesBase, find_layout
 from .checks import check_devices
 
 # Leaves of torch.fx.symbolic_trace: they look at shapes, dtypes and devices.
-for _leaf in ("_apply_sampled", "_draw"):
+for _leaf in ("at_least_float32", "_apply_sampled", "_draw"):
     torch.fx.wrap(_leaf)
 
 _BY_NAME = {distribution.name: distribution for distribution in (BINARY_CONCRETE, GAUSSIAN)}
@@ -104,6 +106,11 @@ class DistributionGates(StochasticGatesBase):
             return tuple(self._constant(name, parameter) for name in names)
         return tuple(self._tensors[name] for name in names)
 
+    def _get_gate_active_probs(self) -> Tensor:
+        parameter = at_least_float32(self._parameter())
+        constants = (scalars.cast(self._scalar(name, parameter), parameter) for name in self._distribution.constants)
+        return self._distribution.active_prob(parameter, *constants)
+
     def _is_fused(self) -> bool:
         """Whether the op may draw: who brings a sampler, to a class or to one module, is asked for the gates."""
         if torch.compiler.is_compiling():
@@ -118,6 +125,37 @@ class DistributionGates(StochasticGatesBase):
             return self._draw_as_captum(batch_size)
         parameter = self._parameter()
         return _draw(self._distribution.name, parameter, batch_size, *self._constant_tensors(parameter))
+
+    def forward(self, input_tensor: Tensor) -> tuple[Tensor, Tensor]:
+        """Gate an input, see :meth:`StochasticGatesBase.forward`."""
+        return self._gate_with_penalty(input_tensor) if self._is_joint() else super().forward(input_tensor)
+
+    def _is_joint(self) -> bool:
+        """Whether one op may give the gated input and the penalty: nothing is recorded, and no method is replaced."""
+        if not self.training or self._noise != "philox" or torch.compiler.is_compiling() or masks.is_tracing():
+            return False
+        if masks.is_fx_tracing() or torch._C._functorch.peek_interpreter_stack() is not None:
+            return False
+        if isinstance(self._constants["reg_weight"], Tensor) or not _OWN.isdisjoint(self.__dict__):
+            return False
+        return all(getattr(type(self), name) is method for name, method in _METHODS)
+
+    def _gate_with_penalty(self, input_tensor: Tensor) -> tuple[Tensor, Tensor]:
+        parameter = self._parameter()
+        index, strides = self._mask_in_use()
+        layout = find_layout(input_tensor, self.n_gates, index, strides)
+        check_devices(input_tensor, gates=parameter, mask=index)
+        call = call_of(
+            self._distribution,
+            layout,
+            self.n_gates,
+            seed=draw_seed(parameter.device),
+            per_example=self._sample == "example",
+            reduction=self.reg_reduction,
+            weight=self._constants["reg_weight"],
+            constants=self._constant_tensors(parameter),
+        )
+        return apply_with_penalty(call, input_tensor, parameter, layout.table)
 
     def _gate_training(self, input_tensor: Tensor) -> Tensor:
         if not self._is_fused() or self.noise == "torch" or not self.training:
@@ -141,6 +179,14 @@ class DistributionGates(StochasticGatesBase):
         with torch.no_grad():
             gates._parameter().copy_(parameter)
         return gates
+
+
+# What a subclass, a patch or a module of its own may replace: then nothing goes past it.
+_METHODS = tuple(
+    (name, getattr(DistributionGates, name))
+    for name in ("penalty", "_gate_training", "_sample_gate_values", "_get_gate_active_probs", "_mask_in_use")
+)
+_OWN = frozenset(name for name, _ in _METHODS)
 
 
 def _apply_sampled(

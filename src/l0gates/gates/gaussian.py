@@ -7,13 +7,13 @@ from torch import Tensor, nn
 
 from ..ops import gaussian as ops
 from ..ops import scalars
-from ..ops.gaussian import gaussian_active_prob, gaussian_gate
+from ..ops.gaussian import gaussian_gate
 from ..ops.scalars import at_least_float32
 from .attributes import Choice, Constant
 from .distribution import DistributionGates
 
 # Leaves of torch.fx.symbolic_trace: they look at shapes, dtypes and devices.
-for _leaf in ("at_least_float32", "gaussian_active_prob", "gaussian_gate", "_normal"):
+for _leaf in ("at_least_float32", "gaussian_gate", "_normal"):
     torch.fx.wrap(_leaf)
 
 
@@ -159,9 +159,6 @@ class GaussianStochasticGates(DistributionGates):
 
     def _get_unfolded_gate_values(self) -> Tensor:
         return gaussian_gate(self.mu, std=self._std(), eval_gate=self.eval_gate, clamp=False)
-
-    def _get_gate_active_probs(self) -> Tensor:
-        return gaussian_active_prob(self.mu, std=self._std())
 
     def _draw_as_captum(self, batch_size: int) -> Tensor:
         values = at_least_float32(self.mu)

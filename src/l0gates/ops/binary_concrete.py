@@ -41,6 +41,23 @@ def slope(gate: Tensor, temperature: Scalar, lower_bound: Scalar, upper_bound: S
     return (gate - lower_bound) * (upper_bound - gate) / ((upper_bound - lower_bound) * temperature)
 
 
+def active_prob_offset(temperature: Scalar, lower_bound: Scalar, upper_bound: Scalar) -> Scalar:
+    """What equation 12 takes off log_alpha."""
+    return temperature * scalars.log(-lower_bound / upper_bound)
+
+
+def active_prob(
+    log_alpha: Tensor, temperature: Scalar, lower_bound: Scalar, upper_bound: Scalar, eps: Scalar = EPS
+) -> Tensor:
+    """Equation 12 of arguments that were checked and prepared."""
+    return torch.sigmoid(log_alpha - active_prob_offset(temperature, lower_bound, upper_bound))
+
+
+def active_slope(active: Tensor, log_alpha: Tensor, *constants: Scalar) -> Tensor:
+    """The derivative of equation 12 by log_alpha, from its value."""
+    return active * (1 - active)
+
+
 BINARY_CONCRETE = Distribution(
     name="binary_concrete",
     parameter="log_alpha",
@@ -48,6 +65,8 @@ BINARY_CONCRETE = Distribution(
     stream=0,
     unfolded=stretched,
     slope=slope,
+    active_prob=active_prob,
+    active_slope=active_slope,
 )
 
 
@@ -249,16 +268,6 @@ def binary_concrete_expected_l0(
         log_alpha, temperature=temperature, lower_bound=lower_bound, upper_bound=upper_bound
     )
     return scalars.reduce(active, reduction)
-
-
-def active_prob(log_alpha: Tensor, temperature: Scalar, lower_bound: Scalar, upper_bound: Scalar) -> Tensor:
-    """Equation 12 of arguments that were checked and prepared."""
-    return torch.sigmoid(log_alpha - active_prob_offset(temperature, lower_bound, upper_bound))
-
-
-def active_prob_offset(temperature: Scalar, lower_bound: Scalar, upper_bound: Scalar) -> Scalar:
-    """What equation 12 takes off log_alpha."""
-    return temperature * scalars.log(-lower_bound / upper_bound)
 
 
 def log_alpha_of(active_prob: float, *, temperature: float, lower_bound: float, upper_bound: float) -> float:

@@ -26,6 +26,10 @@ class Distribution(NamedTuple):
         ``(noise, parameter, *constants)`` to the gate before it is folded onto [0, 1].
     slope
         ``(unfolded gate, *constants)`` to the gate's derivative by the parameter, folding apart.
+    active_prob
+        ``(parameter, *constants)`` to P(z > 0), differentiable; the parameter in float32 or better.
+    active_slope
+        ``(P(z > 0), parameter, *constants)`` to its derivative by the parameter, differentiable.
     """
 
     name: str
@@ -34,6 +38,8 @@ class Distribution(NamedTuple):
     stream: int
     unfolded: Callable[..., Tensor]
     slope: Callable[..., Tensor]
+    active_prob: Callable[..., Tensor]
+    active_slope: Callable[..., Tensor]
 
     def draw(self, parameter: Tensor, seed: Tensor, batch_size: int, *constants: Scalar) -> Tensor:
         """Unfolded gates of shape (batch_size, n_gates), in float32 or better, differentiable."""

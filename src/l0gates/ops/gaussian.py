@@ -34,8 +34,26 @@ def slope(gate: Tensor, std: Scalar) -> Tensor:
     return torch.ones_like(gate)
 
 
-# A stream of its own, so that both distributions can take one seed and stay independent.
-GAUSSIAN = Distribution(name="gaussian", parameter="mu", constants=("std",), stream=1, unfolded=shifted, slope=slope)
+def active_prob(mu: Tensor, std: Scalar) -> Tensor:
+    """P(z > 0) of arguments that were checked and prepared."""
+    return _ndtr(mu / std)
+
+
+def active_slope(active: Tensor, mu: Tensor, std: Scalar) -> Tensor:
+    """The derivative of P(z > 0) by mu: the normal density."""
+    return torch.exp(-0.5 * (mu / std) ** 2) / (std * math.sqrt(2 * math.pi))
+
+
+GAUSSIAN = Distribution(
+    name="gaussian",
+    parameter="mu",
+    constants=("std",),
+    stream=1,  # of its own, so that both distributions can take one seed and stay independent
+    unfolded=shifted,
+    slope=slope,
+    active_prob=active_prob,
+    active_slope=active_slope,
+)
 
 
 def gaussian_gate(mu: Tensor, *, std: Scalar = STD, eval_gate: str = "median", clamp: bool = True) -> Tensor:
@@ -136,7 +154,7 @@ def gaussian_active_prob(mu: Tensor, *, std: Scalar = STD) -> Tensor:
     """
     scalars.check_std(std)
     m = scalars.at_least_float32(mu)
-    return _ndtr(m / cast(std, m))
+    return active_prob(m, cast(std, m))
 
 
 def gaussian_one_prob(mu: Tensor, *, std: Scalar = STD) -> Tensor:

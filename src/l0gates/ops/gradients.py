@@ -21,7 +21,7 @@ class Apply(torch.autograd.Function):
     @staticmethod
     def forward(distribution: Distribution, *args: Any) -> Any:
         """Run the forward op."""
-        return _run(f"{distribution.name}_apply", args)
+        return run(f"{distribution.name}_apply", args)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -36,12 +36,12 @@ class Apply(torch.autograd.Function):
         distribution, inner, per_example = ctx.others
         input, parameter, table, seed, *constants = ctx.saved_tensors
         _, *wanted = ctx.needs_input_grad[:3]
-        _refuse_constants(ctx, distribution)
+        refuse_constants(ctx, distribution)
         args = (*grads, input, parameter, table, inner, seed, per_example, *wanted, *constants)
         if torch.is_grad_enabled() or torch._C._functorch.peek_interpreter_stack() is not None:
             both = ApplyBackward.apply(distribution, *args)  # type: ignore[no-untyped-call]
         else:
-            both = _run(f"{distribution.name}_apply_backward", args)
+            both = run(f"{distribution.name}_apply_backward", args)
         by_input, by_parameter = (grad if want else None for grad, want in zip(both, wanted, strict=True))
         return None, by_input, by_parameter, None, None, None, None, *(None for _ in constants)
 
@@ -57,7 +57,7 @@ class ApplyBackward(torch.autograd.Function):
     @staticmethod
     def forward(distribution: Distribution, *args: Any) -> Any:
         """Run the backward op."""
-        return _run(f"{distribution.name}_apply_backward", args)
+        return run(f"{distribution.name}_apply_backward", args)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -72,7 +72,7 @@ class ApplyBackward(torch.autograd.Function):
         distribution, inner, flags = ctx.others
         *differentiable, table, seed = ctx.saved_tensors[:5]
         constants = ctx.saved_tensors[5:]
-        _refuse_constants(ctx, distribution)
+        refuse_constants(ctx, distribution)
 
         def first_order(grad: Tensor, input: Tensor, parameter: Tensor) -> tuple[Tensor, Tensor]:
             args = (table, inner, seed, *flags, *constants)
@@ -87,7 +87,7 @@ class ApplyBackward(torch.autograd.Function):
         return torch.vmap(partial(reference.apply_backward, distribution), in_dims[1:])(*args), (0, 0)
 
 
-def _run(name: str, args: tuple[Any, ...]) -> Any:
+def run(name: str, args: tuple[Any, ...]) -> Any:
     """Run an op below the Autograd key."""
     with torch._C._AutoDispatchBelowAutograd():
         return _op(name)(*args)
@@ -98,7 +98,7 @@ def _op(name: str) -> Any:
     return getattr(torch.ops.l0gates, name).default
 
 
-def _refuse_constants(ctx: Any, distribution: Distribution) -> None:
+def refuse_constants(ctx: Any, distribution: Distribution) -> None:
     wanted = ctx.needs_input_grad[-len(distribution.constants) :]
     if not any(wanted):
         return

@@ -68,11 +68,16 @@ def apply(
     return gated
 
 
+def signature(distribution: Distribution) -> tuple[str, str]:
+    """What the schemas of a distribution's ops begin and end with: the tensors that they work on, and the constants."""
+    leading = f"Tensor input, Tensor {distribution.parameter}, Tensor? table, SymInt inner, Tensor seed"
+    return leading, ", ".join(f"Tensor {constant}" for constant in distribution.constants)
+
+
 def _define(distribution: Distribution) -> Callable[..., Tensor]:
     """Register the two ops of a distribution; return the one that applies gates."""
     name = f"{distribution.name}_apply"
-    leading = f"Tensor input, Tensor {distribution.parameter}, Tensor? table, SymInt inner, Tensor seed"
-    constants = ", ".join(f"Tensor {constant}" for constant in distribution.constants)
+    leading, constants = signature(distribution)
     LIBRARY.define(f"{name}({leading}, bool per_example, {constants}) -> Tensor")
     LIBRARY.define(
         f"{name}_backward(Tensor grad, {leading}, bool per_example, bool input_grad, bool parameter_grad, "

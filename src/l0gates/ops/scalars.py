@@ -17,12 +17,13 @@ from ..errors import refusal
 
 Scalar = float | Tensor
 
+_WIDE = (torch.float32, torch.float64)
 REDUCTIONS = ("sum", "mean", "none")
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
     """The tensor itself, or in float32 if it is of a half type."""
-    return tensor.to(compute_dtype(tensor))
+    return tensor if tensor.dtype in _WIDE else tensor.to(compute_dtype(tensor))
 
 
 def in_float64(tensor: Tensor) -> Tensor:

@@ -1,143 +1,24 @@
-// The CPU kernels of l0gates' ops, on PyTorch's stable ABI: reading arguments, choosing types, registration. The
+// The CPU kernels of l0gates' ops, on PyTorch's stable ABI: from arguments to loops, and registration. The
 // schemas, and what the arguments mean, are in ops/library.py and ops/noise.py.
 #include <torch/csrc/stable/library.h>
 #include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
 #include <torch/headeronly/core/ScalarType.h>
 
+#include <algorithm>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
 
+#include "penalty.h"
+#include "problem.h"
 #include "regular.h"
 #include "table.h"
 
 namespace l0gates {
 namespace {
-
-using torch::headeronly::ScalarType;
-using torch::stable::Tensor;
-
-struct Arguments {
-  Tensor input, parameter;
-  std::optional<Tensor> table;
-  int64_t inner;
-  Tensor seed;
-  bool per_example;
-  std::vector<Tensor> constants;
-};
-
-Tensor as_type(const Tensor& tensor, ScalarType type) {
-  const Tensor cast = tensor.scalar_type() == type ? tensor : torch::stable::to(tensor, type);
-  return cast.is_contiguous() ? cast : torch::stable::contiguous(cast);
-}
-
-double number(const Tensor& tensor) {
-  return *static_cast<const double*>(as_type(tensor, ScalarType::Double).const_data_ptr());
-}
-
-template <class T>
-const T* read(const Tensor& tensor) {
-  return static_cast<const T*>(tensor.const_data_ptr());
-}
-
-template <class T>
-T* write(Tensor& tensor) {
-  return static_cast<T*>(tensor.mutable_data_ptr());
-}
-
-// Channels last: dimension 1 varies fastest, then the last, and so on to the first.
-bool is_channels_last(const Tensor& tensor) {
-  if (tensor.dim() < 3 || tensor.stride(1) != 1) return false;
-  int64_t stride = tensor.size(1);
-  for (int64_t d = tensor.dim() - 1; d >= 2; --d) {
-    if (tensor.stride(d) != stride) return false;
-    stride *= tensor.size(d);
-  }
-  return tensor.size(0) == 1 || tensor.stride(0) == stride;
-}
-
-bool same_strides(const Tensor& a, const Tensor& b) {
-  for (int64_t d = 0; d < a.dim(); ++d) {
-    if (a.size(d) > 1 && a.stride(d) != b.stride(d)) return false;
-  }
-  return true;
-}
-
-// A tensor of the given strides' owner's format with the same values.
-Tensor in_format_of(const Tensor& tensor, const Tensor& model) {
-  if (same_strides(tensor, model)) return tensor;
-  Tensor result = torch::stable::empty_like(model);
-  torch::stable::copy_(result, tensor);
-  return result;
-}
-
-// The arguments with the input in a format that the loops can read in memory order, and the layout in that order.
-struct Problem {
-  Tensor input;
-  Layout layout;
-  Tensor table;  // keeps the layout's table alive
-
-  explicit Problem(const Arguments& arguments) : input(arguments.input) {
-    int64_t elements = 1, space = 1;
-    for (int64_t d = 1; d < input.dim(); ++d) elements *= input.size(d);
-    for (int64_t d = 2; d < input.dim(); ++d) space *= input.size(d);
-    const int64_t n_gates = arguments.parameter.size(0);
-    // With a single gate any period will do; the longest is the fastest.
-    int64_t inner = n_gates == 1 && !arguments.table ? std::max<int64_t>(elements, 1) : arguments.inner;
-    const bool follows = !arguments.table && space > 0 && inner % space == 0 && is_channels_last(input);
-    if (!input.is_contiguous()) {
-      if (follows) {
-        inner /= space;
-      } else {
-        input = torch::stable::contiguous(input);
-      }
-    }
-    layout = {input.size(0), elements, n_gates, inner, arguments.table.has_value(), nullptr, 0, arguments.per_example};
-    if (!layout.has_table) return;
-    table = as_type(*arguments.table, ScalarType::Int);
-    layout.table = read<int32_t>(table);
-    // A mask that a recorded program was given later has not been checked; nothing may be read beyond the gates.
-    STD_TORCH_CHECK(is_within(layout.table, table.numel(), static_cast<uint32_t>(n_gates)),
-                    "mask: expected values 0 to n_gates - 1 = ", n_gates - 1, "; received others; number the gates from 0");
-    layout.table_stride = table.dim() == 2 ? elements : 0;
-  }
-};
-
-template <class C>
-std::vector<C> values_of(const Tensor& parameter) {
-  const Tensor cast = as_type(parameter, sizeof(C) == 8 ? ScalarType::Double : ScalarType::Float);
-  return {read<C>(cast), read<C>(cast) + parameter.size(0)};
-}
-
-template <template <class> class Law, class C>
-Law<C> law_of(const Arguments& arguments) {
-  std::vector<double> constants;
-  for (const Tensor& constant : arguments.constants) constants.push_back(number(constant));
-  return Law<C>(values_of<C>(arguments.parameter), constants);
-}
-
-// Calls body(element type, computing type) as the input's and the parameter's types ask for.
-template <class Body>
-void with_types(const Arguments& arguments, const Body& body) {
-  const auto compute = [&](auto element) {
-    if (arguments.parameter.scalar_type() == ScalarType::Double) return body(element, double{});
-    return body(element, float{});
-  };
-  switch (arguments.input.scalar_type()) {
-    case ScalarType::Float:
-      return compute(float{});
-    case ScalarType::Double:
-      return compute(double{});
-    case ScalarType::BFloat16:
-      return compute(BFloat16{});
-    case ScalarType::Half:
-      return compute(Half{});
-    default:
-      STD_TORCH_CHECK(false, "l0gates: expected an input of float16, bfloat16, float32 or float64");
-  }
-}
 
 template <template <class> class Law>
 Tensor apply(const Arguments& arguments) {
@@ -154,21 +35,25 @@ Tensor apply(const Arguments& arguments) {
   return in_format_of(result, arguments.input);
 }
 
-// The sums of all blocks, in their order.
-Tensor reduce(const std::vector<double>& partial, const Tensor& parameter) {
+// The sums of all blocks, in their order, and the gradient of a penalty on top.
+Tensor reduce(const std::vector<double>& partial, std::vector<double> total, const Tensor& parameter) {
   const int64_t n_gates = parameter.size(0);
-  Tensor sums = torch::stable::empty({n_gates}, ScalarType::Double);
-  auto* total = write<double>(sums);
-  std::fill_n(total, n_gates, 0.0);
   for (auto block = partial.begin(); block != partial.end(); block += n_gates) {
-    for (int64_t gate = 0; gate < n_gates; ++gate) total[gate] += block[gate];
+    for (int64_t gate = 0; gate < n_gates; ++gate) total[static_cast<size_t>(gate)] += block[gate];
+  }
+  Tensor sums = torch::stable::new_empty(parameter, {n_gates}, wide(parameter));
+  if (sums.scalar_type() == ScalarType::Double) {
+    std::copy(total.begin(), total.end(), write<double>(sums));
+  } else {
+    std::transform(total.begin(), total.end(), write<float>(sums), [](double x) { return static_cast<float>(x); });
   }
   return as_type(sums, parameter.scalar_type());
 }
 
+// `total` is what every gate's gradient starts from.
 template <template <class> class Law>
 std::tuple<Tensor, Tensor> differentiate(const Tensor& grad, const Arguments& arguments, bool input_grad,
-                                         bool parameter_grad) {
+                                         bool parameter_grad, const std::vector<double>& total) {
   const Problem problem(arguments);
   const Layout& layout = problem.layout;
   const Tensor given = in_format_of(grad.scalar_type() == problem.input.scalar_type()
@@ -192,9 +77,68 @@ std::tuple<Tensor, Tensor> differentiate(const Tensor& grad, const Arguments& ar
     loop(law, layout, seed, g, x, dx, sums);
   });
   if (input_grad) by_input = in_format_of(by_input, arguments.input);
-  Tensor by_parameter = parameter_grad ? reduce(partial, arguments.parameter)
+  Tensor by_parameter = parameter_grad ? reduce(partial, total, arguments.parameter)
                                        : torch::stable::new_empty(arguments.parameter, {0});
   return {by_input, by_parameter};
+}
+
+std::vector<double> zeros(const Tensor& parameter) { return std::vector<double>(static_cast<size_t>(parameter.size(0))); }
+
+// The penalty: 0-d, or a number for each gate.
+template <template <class> class Law>
+Tensor penalty(const Arguments& arguments, bool is_sum, double factor) {
+  const Tensor& parameter = arguments.parameter;
+  Tensor result = is_sum ? torch::stable::new_empty(parameter, {}, wide(parameter))
+                         : torch::stable::new_empty(parameter, {parameter.size(0)}, wide(parameter));
+  const auto fill = [&](auto computed) {
+    using C = decltype(computed);
+    const Law<C>* law = nullptr;
+    const auto probs = active(law, values_of<C>(parameter), constants_of(arguments), false);
+    C* to = write<C>(result);
+    if (is_sum) {
+      *to = static_cast<C>(factor * std::accumulate(probs.begin(), probs.end(), 0.0));
+    } else {
+      for (const C prob : probs) *to++ = static_cast<C>(factor) * prob;
+    }
+  };
+  parameter.scalar_type() == ScalarType::Double ? fill(double{}) : fill(float{});
+  return result;
+}
+
+// The penalty's gradient by the parameter.
+template <template <class> class Law>
+std::vector<double> penalty_backward(const Tensor& grad, const Arguments& arguments, double factor) {
+  const Tensor& parameter = arguments.parameter;
+  const Tensor given = as_type(grad, ScalarType::Double);
+  const auto* upstream = read<double>(given);
+  const bool is_sum = grad.dim() == 0;
+  auto result = zeros(parameter);
+  const auto fill = [&](auto computed) {
+    using C = decltype(computed);
+    const Law<C>* law = nullptr;
+    const auto slopes = active(law, values_of<C>(parameter), constants_of(arguments), true);
+    for (size_t i = 0; i < result.size(); ++i) result[i] = static_cast<double>(slopes[i]) * upstream[is_sum ? 0 : i] * factor;
+  };
+  parameter.scalar_type() == ScalarType::Double ? fill(double{}) : fill(float{});
+  return result;
+}
+
+template <template <class> class Law>
+std::tuple<Tensor, Tensor> apply_with_penalty(const Arguments& arguments, bool is_sum, double factor) {
+  return {apply<Law>(arguments), penalty<Law>(arguments, is_sum, factor)};
+}
+
+template <template <class> class Law>
+std::tuple<Tensor, Tensor> differentiate_with_penalty(const std::optional<Tensor>& grad,
+                                                      const std::optional<Tensor>& penalty_grad,
+                                                      const Arguments& arguments, double factor, bool input_grad,
+                                                      bool parameter_grad) {
+  const bool has_penalty = penalty_grad.has_value() && parameter_grad;
+  const auto total =
+      has_penalty ? penalty_backward<Law>(*penalty_grad, arguments, factor) : zeros(arguments.parameter);
+  if (grad.has_value()) return differentiate<Law>(*grad, arguments, input_grad, parameter_grad, total);
+  const Tensor none = torch::stable::new_empty(arguments.input, {0});
+  return {none, parameter_grad ? reduce({}, total, arguments.parameter) : none};
 }
 
 Tensor binary_concrete_apply(const Tensor& input, const Tensor& log_alpha, const std::optional<Tensor>& table,
@@ -210,6 +154,26 @@ std::tuple<Tensor, Tensor> binary_concrete_apply_backward(
     const Tensor& temperature, const Tensor& lower_bound, const Tensor& upper_bound, const Tensor& eps) {
   return differentiate<BinaryConcrete>(
       grad, {input, log_alpha, table, inner, seed, per_example, {temperature, lower_bound, upper_bound, eps}},
+      input_grad, parameter_grad, zeros(log_alpha));
+}
+
+std::tuple<Tensor, Tensor> binary_concrete_apply_with_penalty(
+    const Tensor& input, const Tensor& log_alpha, const std::optional<Tensor>& table, int64_t inner,
+    const Tensor& seed, bool per_example, bool is_sum, double factor, const Tensor& temperature,
+    const Tensor& lower_bound, const Tensor& upper_bound, const Tensor& eps) {
+  return apply_with_penalty<BinaryConcrete>(
+      {input, log_alpha, table, inner, seed, per_example, {temperature, lower_bound, upper_bound, eps}}, is_sum,
+      factor);
+}
+
+std::tuple<Tensor, Tensor> binary_concrete_apply_with_penalty_backward(
+    const std::optional<Tensor>& grad, const std::optional<Tensor>& penalty_grad, const Tensor& input,
+    const Tensor& log_alpha, const std::optional<Tensor>& table, int64_t inner, const Tensor& seed, bool per_example,
+    bool is_sum, double factor, bool input_grad, bool parameter_grad, const Tensor& temperature,
+    const Tensor& lower_bound, const Tensor& upper_bound, const Tensor& eps) {
+  return differentiate_with_penalty<BinaryConcrete>(
+      grad, penalty_grad,
+      {input, log_alpha, table, inner, seed, per_example, {temperature, lower_bound, upper_bound, eps}}, factor,
       input_grad, parameter_grad);
 }
 
@@ -223,7 +187,23 @@ std::tuple<Tensor, Tensor> gaussian_apply_backward(const Tensor& grad, const Ten
                                                    const Tensor& seed, bool per_example, bool input_grad,
                                                    bool parameter_grad, const Tensor& std) {
   return differentiate<Gaussian>(grad, {input, mu, table, inner, seed, per_example, {std}}, input_grad,
-                                 parameter_grad);
+                                 parameter_grad, zeros(mu));
+}
+
+std::tuple<Tensor, Tensor> gaussian_apply_with_penalty(const Tensor& input, const Tensor& mu,
+                                                       const std::optional<Tensor>& table, int64_t inner,
+                                                       const Tensor& seed, bool per_example, bool is_sum,
+                                                       double factor, const Tensor& std) {
+  return apply_with_penalty<Gaussian>({input, mu, table, inner, seed, per_example, {std}}, is_sum, factor);
+}
+
+std::tuple<Tensor, Tensor> gaussian_apply_with_penalty_backward(
+    const std::optional<Tensor>& grad, const std::optional<Tensor>& penalty_grad, const Tensor& input,
+    const Tensor& mu, const std::optional<Tensor>& table, int64_t inner, const Tensor& seed, bool per_example,
+    bool is_sum, double factor, bool input_grad, bool parameter_grad, const Tensor& std) {
+  return differentiate_with_penalty<Gaussian>(grad, penalty_grad,
+                                              {input, mu, table, inner, seed, per_example, {std}}, factor,
+                                              input_grad, parameter_grad);
 }
 
 template <class C>
@@ -269,6 +249,11 @@ STABLE_TORCH_LIBRARY_IMPL(l0gates, CPU, library) {
   library.impl("uniform", TORCH_BOX(&l0gates::uniform_noise));
   library.impl("binary_concrete_apply", TORCH_BOX(&l0gates::binary_concrete_apply));
   library.impl("binary_concrete_apply_backward", TORCH_BOX(&l0gates::binary_concrete_apply_backward));
+  library.impl("binary_concrete_apply_with_penalty", TORCH_BOX(&l0gates::binary_concrete_apply_with_penalty));
+  library.impl("binary_concrete_apply_with_penalty_backward",
+               TORCH_BOX(&l0gates::binary_concrete_apply_with_penalty_backward));
+  library.impl("gaussian_apply_with_penalty", TORCH_BOX(&l0gates::gaussian_apply_with_penalty));
+  library.impl("gaussian_apply_with_penalty_backward", TORCH_BOX(&l0gates::gaussian_apply_with_penalty_backward));
   library.impl("gaussian_apply", TORCH_BOX(&l0gates::gaussian_apply));
   library.impl("gaussian_apply_backward", TORCH_BOX(&l0gates::gaussian_apply_backward));
 }

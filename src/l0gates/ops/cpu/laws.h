@@ -56,13 +56,13 @@ template <class C, bool IsTwoThirds, bool Slopes>
 L0GATES_LOOP void concrete_gates(const Concrete<C>& constants, const C* __restrict prepared, int n,
                                  C* __restrict gates, C* __restrict slopes) {
   const Concrete<C> law = constants;
-  const C inverse = 1 / law.temperature, range = law.upper - law.lower, scale = inverse / range;
+  const C inverse = 1 / law.temperature, range = law.upper - law.lower, scale = inverse * range;
   for (int i = 0; i < n; ++i) {
     const C u = law.noise.clamp(as_noise(gates[i]));
     const C s = IsTwoThirds ? two_thirds(u, prepared[i]) : any_temperature(u, prepared[i], inverse);
     const C gate = s * range + law.lower, folded = law.unit.clamp(gate);
     gates[i] = folded;
-    if (Slopes) slopes[i] = gate - folded == 0 ? (gate - law.lower) * (law.upper - gate) * scale : 0;
+    if (Slopes) slopes[i] = gate - folded == 0 ? s * (1 - s) * scale : 0;
   }
 }
 

@@ -98,6 +98,40 @@ L0GATES_LOOP void look_up(const V* __restrict values, const int32_t* __restrict 
   for (int64_t i = 0; i < n; ++i) result[i] = values[table[i]];
 }
 
+// Values up to which a table is looked up in registers.
+constexpr int64_t kFew = 64;
+
+#ifdef L0GATES_V4
+using Sixteen = float __attribute__((vector_size(64)));
+using SixteenPlaces = int32_t __attribute__((vector_size(64)));
+
+// result[i] = values[table[i]] with values of kFew numbers: two permutations of 32 each take a quarter of a gather's time.
+L0GATES_V4 inline void look_up_few(const float* values, const int32_t* table, int64_t n, float* result) {
+  Sixteen part[4], found;
+  SixteenPlaces places;
+  std::memcpy(part, values, sizeof part);
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    std::memcpy(&places, table + i, sizeof places);
+    const Sixteen low = __builtin_shuffle(part[0], part[1], places), high = __builtin_shuffle(part[2], part[3], places);
+    found = places < 32 ? low : high;
+    std::memcpy(result + i, &found, sizeof found);
+  }
+  for (; i < n; ++i) result[i] = values[table[i]];
+}
+
+inline bool has_few(int64_t n_values, const float*) { return n_values <= kFew && L0GATES_HAS_V4; }
+#else
+inline void look_up_few(const float* values, const int32_t* table, int64_t n, float* result) {
+  look_up(values, table, n, result);
+}
+inline bool has_few(int64_t, const float*) { return false; }
+#endif
+inline bool has_few(int64_t, const double*) { return false; }
+inline void look_up_few(const double* values, const int32_t* table, int64_t n, double* result) {
+  look_up(values, table, n, result);
+}
+
 // A gate and its slope side by side, so that both are looked up at once.
 template <class C>
 struct Pair {

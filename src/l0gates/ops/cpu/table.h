@@ -11,6 +11,8 @@
 #include "stream.h"
 
 namespace l0gates {
+// Elements of a tile where gates, slopes and sums share the first-level cache with what they meet.
+constexpr int64_t kShortTile = 256;
 
 // All gates of one example.
 template <class Law, class C>
@@ -19,9 +21,10 @@ class GateRow {
   GateRow(const Law& law, const Layout& layout, uint64_t seed, bool slopes)
       : drawing_(law, seed, 0, layout.n_gates),
         per_example_(layout.per_example),
-        gates_(static_cast<size_t>(ceil_div(layout.n_gates, 4) * 4)),
+        few_(has_few(layout.n_gates, static_cast<const C*>(nullptr))),
+        gates_(static_cast<size_t>(few_ ? kFew : ceil_div(layout.n_gates, 4) * 4)),
         slopes_(slopes ? gates_.size() : 0),
-        pairs_(slopes_.size()) {}
+        pairs_(few_ ? 0 : slopes_.size()) {}
 
   void of(int64_t example) {
     if (!per_example_) example = 0;
@@ -31,13 +34,18 @@ class GateRow {
     for (size_t gate = 0; gate < pairs_.size(); ++gate) pairs_[gate] = {gates_[gate], slopes_[gate]};
   }
 
-  const C* gates() const { return gates_.data(); }
-  const C* slopes() const { return slopes_.data(); }
-  const Pair<C>* pairs() const { return pairs_.data(); }
+  void gates(const int32_t* table, int64_t n, C* result) const { find(gates_, table, n, result); }
+  void slopes(const int32_t* table, int64_t n, C* result) const { find(slopes_, table, n, result); }
+  // A null pointer where the two are looked up faster one by one.
+  const Pair<C>* pairs() const { return few_ ? nullptr : pairs_.data(); }
 
  private:
+  void find(const std::vector<C>& values, const int32_t* table, int64_t n, C* result) const {
+    few_ ? look_up_few(values.data(), table, n, result) : look_up(values.data(), table, n, result);
+  }
+
   Gates<Law, C> drawing_;
-  bool per_example_;
+  bool per_example_, few_;
   int64_t drawn_ = -1;
   std::vector<C> gates_, slopes_;
   std::vector<Pair<C>> pairs_;
@@ -57,10 +65,8 @@ void for_each_block(const Layout& layout, const Body& body) {
 
 // Calls body(offset in the example, length) for tiles of an example.
 template <class Body>
-void for_each_tile(const Layout& layout, const Body& body) {
-  for (int64_t from = 0; from < layout.elements; from += kTile) {
-    body(from, std::min<int64_t>(kTile, layout.elements - from));
-  }
+void for_each_tile(const Layout& layout, int64_t size, const Body& body) {
+  for (int64_t from = 0; from < layout.elements; from += size) body(from, std::min(size, layout.elements - from));
 }
 
 template <class Law, class T, class C>
@@ -72,11 +78,9 @@ void apply_table(const Law& law, const Layout& layout, uint64_t seed, const T* x
     for (int64_t example = begin; example < end; ++example) {
       row.of(example);
       const int32_t* table = layout.table + example * layout.table_stride;
-      for_each_tile(layout, [&](int64_t from, int64_t length) {
+      for_each_tile(layout, kTile, [&](int64_t from, int64_t length) {
         const int64_t at = example * layout.elements + from;
-        fetch(x + at, 0, length);
-        fetch(output.awaited(at), 0, length);
-        look_up(row.gates(), table + from, length, gates);
+        row.gates(table + from, length, gates);
         output.write(at, length, [&](int64_t i, int64_t n, T* to) { multiply(x + at + i, gates + i, n, to); });
       });
     }
@@ -88,18 +92,24 @@ void apply_table(const Law& law, const Layout& layout, uint64_t seed, const T* x
 template <class Law, class T, class C>
 void differentiate_tile(const GateRow<Law, C>& row, const int32_t* table, const T* grad, const T* x, int64_t n,
                         const Output<T>& output, int64_t at, C* sums) {
-  alignas(64) Pair<C> pairs[kTile];
-  alignas(64) C values[kTile];
-  fetch(grad, 0, n);
+  alignas(64) C values[kShortTile];
   if (sums == nullptr) {
-    look_up(row.gates(), table, n, values);
+    row.gates(table, n, values);
     return output.write(at, n, [&](int64_t i, int64_t m, T* to) { multiply(grad + i, values + i, m, to); });
   }
-  fetch(x, 0, n);
   if (output.data == nullptr) {
-    look_up(row.slopes(), table, n, values);
+    row.slopes(table, n, values);
     return accumulate(grad, x, values, n, sums);
   }
+  if (row.pairs() == nullptr) {
+    alignas(64) C slopes[kShortTile];
+    row.gates(table, n, values);
+    row.slopes(table, n, slopes);
+    return output.write(at, n, [&](int64_t i, int64_t m, T* to) {
+      multiply_and_accumulate(grad + i, x + i, values + i, slopes + i, m, to, sums + i);
+    });
+  }
+  alignas(64) Pair<C> pairs[kShortTile];
   look_up(row.pairs(), table, n, pairs);
   output.write(at, n, [&](int64_t i, int64_t m, T* to) {
     multiply_and_accumulate(grad + i, x + i, pairs + i, m, to, sums + i);
@@ -117,11 +127,11 @@ void differentiate_table(const Law& law, const Layout& layout, uint64_t seed, co
   for_each_block(layout, [&](int64_t block, int64_t begin, int64_t end) {
     GateRow<Law, C> row(law, layout, seed, true);
     double* by_gate = partial == nullptr ? nullptr : partial + block * layout.n_gates;
-    std::vector<C> sums(by_gate == nullptr ? 0 : by_element ? layout.elements : kTile);
+    std::vector<C> sums(by_gate == nullptr ? 0 : by_element ? layout.elements : kShortTile);
     for (int64_t example = begin; example < end; ++example) {
       row.of(example);
       const int32_t* table = layout.table + example * layout.table_stride;
-      for_each_tile(layout, [&](int64_t from, int64_t length) {
+      for_each_tile(layout, kShortTile, [&](int64_t from, int64_t length) {
         const int64_t at = example * layout.elements + from;
         C* to = by_gate == nullptr ? nullptr : sums.data() + (by_element ? from : 0);
         differentiate_tile(row, table + from, grad + at, x + at, length, output, at, to);
