@@ -7,14 +7,20 @@
 #include "functions.h"
 #include "simd.h"
 
+#ifdef L0GATES_V4
+#include <immintrin.h>
+#endif
+
 namespace l0gates {
 
 constexpr int kBlocks = kDraw / 4;
 constexpr uint64_t kLow = 0xFFFFFFFFu;
 constexpr uint32_t kWeyl0 = 0x9E3779B9u, kWeyl1 = 0xBB67AE85u;
 
-L0GATES_INLINE uint64_t product0(uint64_t word) { return word * 0xD2511F53u; }
-L0GATES_INLINE uint64_t product1(uint64_t word) { return word * 0xCD9E8D57u; }
+constexpr uint64_t kMultiplier0 = 0xD2511F53u, kMultiplier1 = 0xCD9E8D57u;
+
+L0GATES_INLINE uint64_t product0(uint64_t word) { return word * kMultiplier0; }
+L0GATES_INLINE uint64_t product1(uint64_t word) { return word * kMultiplier1; }
 
 // The four words of a block of gates. Each 32-bit word is in a 64-bit one, so that a product needs one instruction. The
 // high halves of c0 and c2, which are multiplied, are 0; those of c1 and c3 are never used.
@@ -77,6 +83,50 @@ L0GATES_LOOP void finish(uint64_t seed, uint64_t example, int blocks, const Prep
   }
 }
 
+#ifdef L0GATES_V4
+// As finish, for kBlocks blocks. The instruction that multiplies the lower halves of 64-bit numbers ignores the upper ones,
+// which compilers do not know how to use: the other operations are three quarters then.
+L0GATES_V4 inline void finish_v4(uint64_t seed, uint64_t example, const Prepared* prepared, unsigned char* words) {
+  constexpr int kChains = 4, kWidth = 8, kXor = 0x96;
+  constexpr __mmask16 kOdd = 0xAAAA;
+  const auto key0 = static_cast<uint32_t>(seed), key1 = static_cast<uint32_t>(seed >> 32);
+  const uint64_t p0 = product0((product1(example >> 32) >> 32) ^ (example & kLow) ^ key0);
+  const __m512i high = _mm512_set1_epi64(static_cast<int64_t>(p0 >> 32));
+  const __m512i low = _mm512_set1_epi64(static_cast<int64_t>(p0 & kLow));
+  const __m512i by0 = _mm512_set1_epi64(kMultiplier0), by1 = _mm512_set1_epi64(kMultiplier1);
+  const __m512i firsts = _mm512_set_epi64(11, 3, 10, 2, 9, 1, 8, 0), lasts = _mm512_set_epi64(15, 7, 14, 6, 13, 5, 12, 4);
+  for (int i = 0; i < kBlocks; i += kChains * kWidth) {
+    __m512i c0[kChains], c1[kChains], c2[kChains], c3[kChains];
+    for (int k = 0; k < kChains; ++k) {
+      const int at = i + k * kWidth;
+      c1[k] = _mm512_mul_epu32(_mm512_xor_si512(_mm512_load_si512(prepared->c2_of_round_2 + at), high), by1);
+      c0[k] = _mm512_xor_si512(_mm512_srli_epi64(c1[k], 32), _mm512_load_si512(prepared->c0 + at));
+      c2[k] = _mm512_xor_si512(_mm512_load_si512(prepared->c2 + at), low);
+      c3[k] = _mm512_load_si512(prepared->c3 + at);
+    }
+#pragma GCC unroll 7
+    for (uint32_t round = 3; round < 10; ++round) {
+      const __m512i word0 = _mm512_set1_epi64(key0 + round * kWeyl0), word1 = _mm512_set1_epi64(key1 + round * kWeyl1);
+#pragma GCC unroll 4
+      for (int k = 0; k < kChains; ++k) {
+        const __m512i q0 = _mm512_mul_epu32(c0[k], by0), q1 = _mm512_mul_epu32(c2[k], by1);
+        c0[k] = _mm512_ternarylogic_epi64(_mm512_srli_epi64(q1, 32), c1[k], word0, kXor);
+        c2[k] = _mm512_ternarylogic_epi64(_mm512_srli_epi64(q0, 32), c3[k], word1, kXor);
+        c1[k] = q1;
+        c3[k] = q0;
+      }
+    }
+    for (int k = 0; k < kChains; ++k) {
+      const __m512i first = _mm512_mask_blend_epi32(kOdd, c0[k], _mm512_slli_epi64(c1[k], 32));
+      const __m512i second = _mm512_mask_blend_epi32(kOdd, c2[k], _mm512_slli_epi64(c3[k], 32));
+      unsigned char* to = words + 16 * (i + k * kWidth);
+      _mm512_storeu_si512(to, _mm512_permutex2var_epi64(first, firsts, second));
+      _mm512_storeu_si512(to + 64, _mm512_permutex2var_epi64(first, lasts, second));
+    }
+  }
+}
+#endif
+
 // The 32-bit words of up to kDraw gates from `first` on, a multiple of 4, for any example.
 class Stream {
  public:
@@ -89,6 +139,9 @@ class Stream {
       high_ = example >> 32;
       prepare(seed_, stream_, first_block_, blocks_, product1(high_) & kLow, &prepared_);
     }
+#ifdef L0GATES_V4
+    if (blocks_ == kBlocks && L0GATES_HAS_V4) return finish_v4(seed_, example, &prepared_, words);
+#endif
     return blocks_ == kBlocks ? finish<4>(seed_, example, blocks_, &prepared_, words)
                               : finish<1>(seed_, example, blocks_, &prepared_, words);
   }
