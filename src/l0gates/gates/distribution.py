@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import refusal
-from ..ops import library, masks, scalars
+from ..ops import backends, library, masks, scalars
 from ..ops.binary_concrete import BINARY_CONCRETE
 from ..ops.distribution import Distribution
 from ..ops.gaussian import GAUSSIAN
@@ -131,14 +131,16 @@ class DistributionGates(StochasticGatesBase):
         return self._gate_with_penalty(input_tensor) if self._is_joint() else super().forward(input_tensor)
 
     def _is_joint(self) -> bool:
-        """Whether one op may give the gated input and the penalty: nothing is recorded, and no method is replaced."""
+        """Whether one op may give gated input and penalty: there is one, nothing is recorded, no method is replaced."""
         if not self.training or self._noise != "philox" or torch.compiler.is_compiling() or masks.is_tracing():
             return False
         if masks.is_fx_tracing() or torch._C._functorch.peek_interpreter_stack() is not None:
             return False
         if isinstance(self._constants["reg_weight"], Tensor) or not _OWN.isdisjoint(self.__dict__):
             return False
-        return all(getattr(type(self), name) is method for name, method in _METHODS)
+        if any(getattr(type(self), name) is not method for name, method in _METHODS):
+            return False
+        return not backends.CPU_MISSING and self._parameter().device.type == "cpu"
 
     def _gate_with_penalty(self, input_tensor: Tensor) -> tuple[Tensor, Tensor]:
         parameter = self._parameter()
