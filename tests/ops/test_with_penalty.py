@@ -31,16 +31,9 @@ def tensors(dtype=torch.float64):
 
 
 def together(law, x, parameter, reduction="sum", weight=0.3):
-    call = with_penalty.call_of(
-        LAWS[law][0],
-        LAYOUT,
-        N_GATES,
-        seed=torch.tensor(3),
-        per_example=True,
-        reduction=reduction,
-        weight=weight,
-        constants=constants_of(law),
-    )
+    factor = weight / N_GATES if reduction == "mean" else weight
+    seed, constants = torch.tensor(3), constants_of(law)
+    call = with_penalty.Call(LAWS[law][0], LAYOUT.inner, seed, True, reduction != "none", factor, constants)
     return with_penalty.apply_with_penalty(call, x, parameter, None)
 
 

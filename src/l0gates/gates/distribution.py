@@ -14,7 +14,7 @@ from ..ops.gaussian import GAUSSIAN
 from ..ops.masks import Strides, shape_of
 from ..ops.noise import draw_seed
 from ..ops.scalars import at_least_float32
-from ..ops.with_penalty import apply_with_penalty, call_of
+from ..ops.with_penalty import Call, apply_with_penalty
 from .attributes import Choice
 from .base import StochasticGatesBase, find_layout
 from .checks import check_devices
@@ -101,10 +101,10 @@ class DistributionGates(StochasticGatesBase):
         return parameter
 
     def _constant_tensors(self, parameter: Tensor) -> tuple[Tensor, ...]:
-        names = self._distribution.constants
-        if masks.is_fx_tracing() or self._tensors[names[0]].device != parameter.device:
+        names, tensors = self._distribution.constants, self._tensors
+        if masks.is_fx_tracing() or tensors[names[0]].device != parameter.device:
             return tuple(self._constant(name, parameter) for name in names)
-        return tuple(self._tensors[name] for name in names)
+        return tuple([tensors[name] for name in names])
 
     def _get_gate_active_probs(self) -> Tensor:
         parameter = at_least_float32(self._parameter())
@@ -138,7 +138,9 @@ class DistributionGates(StochasticGatesBase):
             return False
         if isinstance(self._constants["reg_weight"], Tensor) or not _OWN.isdisjoint(self.__dict__):
             return False
-        if any(getattr(type(self), name) is not method for name, method in _METHODS):
+        kind = type(self)
+        methods = kind.penalty, kind._gate_training, kind._sample_gate_values, kind._get_gate_active_probs
+        if methods != _METHODS:
             return False
         return not backends.CPU_MISSING and self._parameter().device.type == "cpu"
 
@@ -147,15 +149,15 @@ class DistributionGates(StochasticGatesBase):
         index, strides = self._mask_in_use()
         layout = find_layout(input_tensor, self.n_gates, index, strides)
         check_devices(input_tensor, gates=parameter, mask=index)
-        call = call_of(
+        weight = self._constants["reg_weight"]
+        call = Call(
             self._distribution,
-            layout,
-            self.n_gates,
-            seed=draw_seed(parameter.device),
-            per_example=self._sample == "example",
-            reduction=self.reg_reduction,
-            weight=self._constants["reg_weight"],
-            constants=self._constant_tensors(parameter),
+            layout.inner,
+            draw_seed(parameter.device),
+            self._sample == "example",
+            self.reg_reduction != "none",
+            weight / self.n_gates if self.reg_reduction == "mean" else weight,
+            self._constant_tensors(parameter),
         )
         return apply_with_penalty(call, input_tensor, parameter, layout.table)
 
@@ -184,11 +186,13 @@ class DistributionGates(StochasticGatesBase):
 
 
 # What a subclass, a patch or a module of its own may replace: then nothing goes past it.
-_METHODS = tuple(
-    (name, getattr(DistributionGates, name))
-    for name in ("penalty", "_gate_training", "_sample_gate_values", "_get_gate_active_probs", "_mask_in_use")
+_METHODS = (
+    DistributionGates.penalty,
+    DistributionGates._gate_training,
+    DistributionGates._sample_gate_values,
+    DistributionGates._get_gate_active_probs,
 )
-_OWN = frozenset(name for name, _ in _METHODS)
+_OWN = frozenset(method.__name__ for method in _METHODS)
 
 
 def _apply_sampled(

@@ -6,7 +6,7 @@ of it. Compiled and recorded programs and ``torch.func`` take gates and penalty 
 needs none of its own.
 """
 
-from functools import cache, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -15,9 +15,7 @@ from torch import Tensor
 from .binary_concrete import BINARY_CONCRETE
 from .distribution import Distribution
 from .gaussian import GAUSSIAN
-from .gradients import run
 from .library import signature
-from .masks import Layout
 from .noise import LIBRARY
 from .scalars import at_least_float32, cast, compute_dtype
 
@@ -30,7 +28,7 @@ class Call(NamedTuple):
     is_sum
         Whether the penalty is a sum over the gates; else it has an element for each.
     factor
-        What P(z > 0) or their sum is multiplied by.
+        What each P(z > 0), or their sum, is multiplied by.
     """
 
     distribution: Distribution
@@ -50,7 +48,7 @@ class ApplyWithPenalty(torch.autograd.Function):
         """Run the forward op; keep the input, the parameter and the seed, but no gates."""
         distribution, inner, seed, per_example, is_sum, factor, constants = call
         args = (input, parameter, table, inner, seed, per_example, is_sum, factor, *constants)
-        both: tuple[Tensor, Tensor] = run(_names(distribution)[0], args)
+        both = _below_autograd(_OPS[distribution.name].forward, args)
         if not parameter.requires_grad:
             ctx.mark_non_differentiable(both[1])
         ctx.set_materialize_grads(False)
@@ -68,7 +66,11 @@ class ApplyWithPenalty(torch.autograd.Function):
         args = (grad, penalty_grad, input, parameter, table, inner, seed, per_example, is_sum, factor)
         args = (*args, by_input, by_parameter, *constants)
         recorded = torch.is_grad_enabled()
-        both = _recorded_backward(distribution, args) if recorded else run(_names(distribution)[1], args)
+        both = (
+            _recorded_backward(distribution, args)
+            if recorded
+            else _below_autograd(_OPS[distribution.name].backward, args)
+        )
         return None, both[0] if by_input else None, both[1] if by_parameter else None, None
 
 
@@ -86,22 +88,6 @@ def apply_with_penalty(call: Call, input: Tensor, parameter: Tensor, table: Tens
     """
     both: tuple[Tensor, Tensor] = _apply(call, input, parameter, table)  # type: ignore[no-untyped-call]
     return both
-
-
-def call_of(
-    distribution: Distribution,
-    layout: Layout,
-    n_gates: int,
-    *,
-    seed: Tensor,
-    per_example: bool,
-    reduction: str,
-    weight: float,
-    constants: tuple[Tensor, ...],
-) -> Call:
-    """The call of gates whose penalty is ``weight`` times the ``reduction`` of the active probabilities."""
-    factor = weight / n_gates if reduction == "mean" else weight
-    return Call(distribution, layout.inner, seed, per_example, reduction != "none", factor, constants)
 
 
 def _kernel(
@@ -152,6 +138,12 @@ def _backward_kernel(
     return by_input, by_parameter
 
 
+def _below_autograd(op: Any, args: tuple[Any, ...]) -> tuple[Tensor, Tensor]:
+    with torch._C._AutoDispatchBelowAutograd():
+        both: tuple[Tensor, Tensor] = op(*args)
+    return both
+
+
 def _recorded_backward(distribution: Distribution, args: tuple[Any, ...]) -> tuple[Tensor, Tensor]:
     return _backward_kernel(distribution, *args)
 
@@ -181,15 +173,15 @@ def _backward_fake(grad: Any, penalty_grad: Any, input: Tensor, parameter: Tenso
     return by_input, torch.empty_like(parameter) if parameter_grad else parameter.new_empty(0)
 
 
-@cache
-def _names(distribution: Distribution) -> tuple[str, str]:
-    name = f"{distribution.name}_apply_with_penalty"
-    return name, f"{name}_backward"
+class _Ops(NamedTuple):
+    forward: Any
+    backward: Any
 
 
-def _define(distribution: Distribution) -> None:
+def _define(distribution: Distribution) -> _Ops:
     leading, constants = signature(distribution)
-    forward, backward = _names(distribution)
+    forward = f"{distribution.name}_apply_with_penalty"
+    backward = f"{forward}_backward"
     shared = f"{leading}, bool per_example, bool is_sum, float factor"
     LIBRARY.define(f"{forward}({shared}, {constants}) -> (Tensor, Tensor)")
     LIBRARY.define(
@@ -201,7 +193,7 @@ def _define(distribution: Distribution) -> None:
         for key in ("CompositeExplicitAutograd", "Autograd"):
             LIBRARY.impl(name, partial(kernel, distribution), key)
         torch.library.register_fake(f"l0gates::{name}", fake, lib=LIBRARY)
+    return _Ops(*(getattr(torch.ops.l0gates, name).default for name in (forward, backward)))
 
 
-for _distribution in (BINARY_CONCRETE, GAUSSIAN):
-    _define(_distribution)
+_OPS = {distribution.name: _define(distribution) for distribution in (BINARY_CONCRETE, GAUSSIAN)}
