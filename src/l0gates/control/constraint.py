@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..errors import refusal
 from ..ops.scalars import compute_dtype
 from .checks import check_at_least_0, check_state
-from .correction import gradients, move
+from .correction import keep_in_reach, move, slopes
 from .cost import CostName, Prices
 from .goal import Goal
 from .multipliers import Multipliers
@@ -82,9 +82,11 @@ class DensityConstraint:
     Notes
     -----
     Under Adam a gate moves at the same speed whatever the penalty's weight, so a multiplier alone is late, overshoots,
-    or swells Adam's second moments until the gates stand still. So :meth:`step` also moves the gates along the
-    density's gradient by what is left to the ramp, but no gate further than ``correction``: no faster than an optimiser
-    moves a gate that the loss wants open. Where the constrained problem is solved nothing is left to correct.
+    or swells Adam's second moments until the gates stand still. So :meth:`step` also moves the gates by what is left to
+    the ramp, but no gate further than ``correction``: no faster than an optimiser moves a gate that the loss wants
+    open. At or below the target, this also raises a density that the multiplier drove past what is asked for; once the
+    multiplier is 0 the loss is free below it. Gates are kept within reach: none is further open or closed than
+    P(z > 0) = 0.9991 or 0.0009. Where the constrained problem is solved nothing is left to correct.
 
     Call :meth:`step` once after each step of the optimiser; with gradient accumulation not for each micro-batch.
 
@@ -162,19 +164,27 @@ class DensityConstraint:
     def step(self) -> None:
         """After each step of the optimiser: the multipliers' step, and the correction of what is left to the ramp."""
         with torch.enable_grad():
-            densities = self._densities()
-            slopes = gradients(densities, self._vector)
-        norms = torch.stack([slope.norm for slope in slopes])
-        density, norms, left = self._agreed(torch.stack([densities.detach(), norms, self._left]))
+            probabilities = self._vector.probabilities()
+            densities = self._densities(probabilities)
+            found = slopes(densities, probabilities, self._vector)
+        rows = [
+            densities.detach(),
+            self._left,
+            *(torch.stack([getattr(s, n) for s in found]) for n in ("norm", "rate")),
+        ]
+        density, left, norms, rates = self._agreed(torch.stack(rows))
         self._n_steps += 1
         violation = density - self._ramp()
         self._multipliers.observe(density - left, violation, norms)
         if self._correction:
-            excess = violation if self._exactly else violation.clamp_min(0)
+            # While an inequality holds by its multiplier it is an equality; without one the loss is free below it.
+            free = (self._multipliers.value <= 0) & (violation < 0) & (not self._exactly)
+            excess = violation.where(~free, 0.0)
             # Once the ramp is over nothing that was reached is given up: what the optimiser undid does not count.
-            undone = (density - left).abs() / norms if self._rest() == 0 else torch.zeros_like(norms)
-            for slope, amount, free in zip(slopes, excess / norms, undone, strict=True):
-                move(self._vector, slope, amount, self._correction, free)
+            undone = (density - left).abs() / rates if self._rest() == 0 else torch.zeros_like(rates)
+            for slope, amount, back in zip(found, excess / rates, undone, strict=True):
+                move(self._vector, slope, amount, self._correction, back)
+            keep_in_reach(self._vector)
         self._left = self._densities()
 
     def violation(self) -> Tensor:
@@ -233,9 +243,9 @@ class DensityConstraint:
         self._start = state_dict["start"].to(self._start).clone()
         self._left = state_dict["left"].to(self._left).clone()
 
-    def _densities(self) -> Tensor:
+    def _densities(self, probabilities: Tensor | None = None) -> Tensor:
         """The expected density of each constraint, shape ``(constraints,)``, differentiable."""
-        probabilities = self._vector.probabilities()
+        probabilities = self._vector.probabilities() if probabilities is None else probabilities
         return torch.stack([cost.of(probabilities) / cost.dense for cost in self._costs])
 
     def _ramp(self) -> Tensor:
