@@ -1,6 +1,6 @@
 """Making each gate 0 or 1, so that the model costs what was asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -71,7 +71,8 @@ def harden(
     model
         A model with gates.
     target, cost, exactly
-        As for :class:`DensityConstraint`; what is None is taken from the model, where the constraint leaves it. Without
+        As for :class:`DensityConstraint`; what is None is taken from the model, where the constraint leaves it (with
+        the cost, the inputs it was counted on). Without
         either, gates with P(z > 0) > 1/2 are opened, and the density is that of ``cost``, by default of gates.
         ``exactly=False`` stays at or below the target where the structure allows it.
 
@@ -129,15 +130,16 @@ def _goal(
 ) -> Goal | None:
     """The goal of the arguments, and of the model where they are None."""
     left = goal_left_on(model)
+    macs: Sequence[int] | None = None
     if target is None:
         if left is None:
             return None
         target = left.target
     if cost is None:
-        cost = left.cost if left else "params"
+        cost, macs = (left.cost, left.macs) if left else ("params", None)
     if exactly is None:
         exactly = left.exactly if left else False
-    return Goal(model, target, cost, exactly)
+    return Goal(model, target, cost, exactly, macs)
 
 
 def _members(vector: GateVector, groups: tuple[str, ...] | None) -> Tensor:

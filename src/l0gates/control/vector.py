@@ -9,7 +9,7 @@ from ..errors import refusal
 from ..ops.scalars import in_float64
 from ..structure.attachment import gates_of
 
-# A hardened gate's parameter, beyond every noise (a logit of uniform noise lies within 37 in float64); float16 holds it.
+# A hardened gate's parameter, beyond every noise (its logit lies within 37 in float64); float16 holds it.
 DECIDED = 1000.0
 
 
