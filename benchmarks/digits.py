@@ -1,4 +1,9 @@
-"""The digits task that constraint.py measures on: data, two networks, and one training with gates."""
+"""The digits task that constraint.py measures on: data, two networks, and one training with gates.
+
+A network is trained for 200 steps, then gates are attached and it is trained for 500 more: the convolutional one does
+not leave its first plateau under SGD while it shrinks. One setting for all targets, costs and forms; learning rates
+were settled on seed 0 and one cost: with 2e-3 and 0.05 for Adam small targets were reached too, at lower accuracy.
+"""
 
 import time
 from collections.abc import Callable
@@ -12,14 +17,15 @@ from torch import Tensor, nn
 from l0gates.control import DensityConstraint, ModelCost, harden, param_groups
 from l0gates.pruning import attach
 
+PRETRAINING = 200
 STEPS = 500
 WARMUP = 250
 BATCH = 64
 # Each with the learning rates of weights and gates.
 OPTIMIZERS: dict[str, tuple[Callable[..., torch.optim.Optimizer], float, float, float]] = {
     "SGD": (lambda groups: torch.optim.SGD(groups, momentum=0.9), 0.05, 3.0, 0.0),
-    "Adam": (torch.optim.Adam, 2e-3, 0.05, 0.0),
-    "AdamW": (torch.optim.AdamW, 2e-3, 0.05, 0.01),
+    "Adam": (torch.optim.Adam, 5e-3, 0.1, 0.0),
+    "AdamW": (torch.optim.AdamW, 5e-3, 0.1, 0.01),
 }
 
 
@@ -64,11 +70,12 @@ class Training:
         self.images, self.labels, self.test_images, self.test_labels = data()
         self.model = MODELS[model]()
         make, lr, gate_lr, decay = OPTIMIZERS[optimizer]
+        self.optimizer = make([{"params": self.model.parameters(), "lr": lr, "weight_decay": decay}])
+        for _ in range(PRETRAINING):
+            self.step()
         if gated:
             attach(self.model, self.images[:2], init_active_prob=0.9)
             self.optimizer = make(param_groups(self.model, lr=lr, gate_lr=gate_lr, weight_decay=decay))
-        else:
-            self.optimizer = make([{"params": self.model.parameters(), "lr": lr, "weight_decay": decay}])
 
     def step(self, penalty: Callable[[], Tensor | float] = float) -> None:
         """One step on a random batch."""
@@ -113,10 +120,22 @@ def constrained(model: str, optimizer: str, seed: int, cost: str, target: float,
         "below_ramp": below,
         "multiplier": status.multiplier,
         "hard": report.densities["model"],
+        "one_flip": one_flip(ModelCost(training.model, cost), target, form == "exactly"),
         "hovering": len(report.hovering),
         "accuracy_before_hardening": soft,
         "accuracy": training.accuracy(),
     }
+
+
+def one_flip(cost: ModelCost, target: float, exactly: bool) -> float:
+    """How far from the target the nearest size is that opening or closing one gate gives."""
+    gates = cost.vector.is_open()
+    sizes = []
+    for i in range(len(gates)):
+        flipped = gates.clone()
+        flipped[i] = 1 - flipped[i]
+        sizes.append(cost.of(flipped).item() / cost.dense)
+    return min((abs(size - target) for size in sizes if exactly or size <= target), default=1.0)
 
 
 def guessed(model: str, optimizer: str, seed: int, cost: str, weight: float) -> dict[str, Any]:

@@ -281,6 +281,32 @@ def test_frozen_gates_stay_where_they_are():
     assert constraint.status()["model"].expected == pytest.approx(0.6, abs=0.005)
 
 
+def test_gates_stay_within_reach_and_hardened_ones_where_they_are():
+    model = nn.ModuleDict({"a": Binary(3), "b": Gaussian(3)})
+    with torch.no_grad():
+        model["a"].log_alpha_param.copy_(torch.tensor([-30.0, 0.0, 1000.0]))
+        model["b"].mu.copy_(torch.tensor([-30.0, 0.5, -1000.0]))
+    constraint = DensityConstraint(model, 0.99, cost="gates", warmup=0)
+    constraint.step()
+    far = torch.logit(torch.tensor(0.0009), eps=None)
+    assert torch.logit(model["a"].get_gate_active_probs())[0].item() == pytest.approx(far.item(), abs=0.02)
+    assert torch.logit(model["b"].get_gate_active_probs())[0].item() == pytest.approx(far.item(), abs=0.02)
+    assert model["a"].log_alpha_param.tolist()[1:] == [0.0, 1000.0]
+    assert model["b"].mu.tolist()[1:] == [0.5, -1000.0]
+
+
+def test_at_most_is_not_undercut_while_the_multiplier_is_what_holds_it():
+    model, gates = problem()
+    constraint = DensityConstraint(model, TARGET, cost={"gates": PRICE}, warmup=0)
+    optimizer = torch.optim.Adam(gates.parameters(), lr=0.05)
+    lowest = 1.0
+    for _ in range(400):
+        train(gates, constraint, optimizer, 1)
+        lowest = min(lowest, constraint.status()["model"].expected)
+    assert constraint.status()["model"].multiplier > 0
+    assert TARGET - 0.01 < lowest <= TARGET + 1e-6
+
+
 def test_the_state_is_legible():
     model, _ = problem()
     constraint = DensityConstraint(model, 0.5, cost="gates")

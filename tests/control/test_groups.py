@@ -6,10 +6,12 @@ from itertools import pairwise
 import pytest
 import torch
 from torch import nn
+from torch.optim.optimizer import _global_optimizer_post_hooks
 
 from l0gates import BinaryConcreteStochasticGates as Binary
-from l0gates.control import check_param_groups, cosine, cubic, geometric, linear, param_groups
+from l0gates.control import DensityConstraint, check_param_groups, cosine, cubic, geometric, linear, param_groups
 from l0gates.errors import ArgumentError
+from l0gates.pruning import attach
 
 
 def network():
@@ -50,6 +52,51 @@ def test_a_warning_where_gates_do_not_move_as_they_need(make, text):
     model = network()
     with pytest.warns(UserWarning, match=text):
         check_param_groups(model, make(model))
+
+
+def attached():
+    model = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 2))
+    attach(model, torch.zeros(2, 6))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda m: [torch.optim.Adam(m.parameters())], "gates share the learning rate 0.001 with weights"),
+        (lambda m: [torch.optim.SGD(m.parameters(), lr=0.1, weight_decay=0.01)], "with weight decay 0.01"),
+        (lambda m: [torch.optim.SGD([p for n, p in m.named_parameters() if "gates" not in n])], "not hold all gates"),
+    ],
+)
+def test_the_first_step_warns_of_an_optimiser_that_gates_do_not_suit(make, text):
+    model = attached()
+    constraint = DensityConstraint(model, 0.5)
+    for optimizer in make(model):
+        optimizer.step()
+    with pytest.warns(UserWarning, match=text) as caught:
+        constraint.step()
+    constraint.step()
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+
+
+def test_gates_and_weights_may_have_an_optimiser_each():
+    model = attached()
+    constraint = DensityConstraint(model, 0.5)
+    weights, gates = param_groups(model, lr=0.01)
+    first, second = torch.optim.Adam([weights]), torch.optim.Adam([gates])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        first.step()
+        second.step()
+        constraint.step()
+    torch.optim.Adam(model.parameters()).step()
+    constraint.step()
+    hooks = len(_global_optimizer_post_hooks)
+    held = DensityConstraint(model, 0.5)
+    assert len(_global_optimizer_post_hooks) == hooks + 1
+    del held
+    assert len(_global_optimizer_post_hooks) == hooks
 
 
 def test_wrong_arguments_are_refused():

@@ -11,11 +11,14 @@ from torch import Tensor, nn
 from ..errors import refusal
 from ..ops.scalars import compute_dtype
 from .checks import check_at_least_0, check_state
-from .correction import gradients, move
+from .correction import keep_in_reach, move, slopes
 from .cost import CostName, Prices
 from .goal import Goal
+from .groups import OptimizerWatch
+from .measuring import measured_macs
 from .multipliers import Multipliers
 from .schedules import cosine
+from .vector import unwrapped
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,9 @@ class DensityConstraint:
     cost : {"params", "macs", "gates"} or dict of str to float or Tensor
         What is counted: parameters, multiply-adds on the example inputs of ``attach``, gates, or a price for each gate
         by the gates' name (a number, or a tensor of shape ``(n_gates,)``); gates without a price cost nothing.
+    example_inputs
+        For ``cost="macs"``, the inputs to count on, where they are to be others than those of ``attach`` (a longer
+        sequence, a larger image): a tensor, a tuple of positional arguments, or a dict of keyword arguments.
     exactly : bool
         Keep the cost at the target; otherwise at or below it.
     warmup : int
@@ -82,11 +88,15 @@ class DensityConstraint:
     Notes
     -----
     Under Adam a gate moves at the same speed whatever the penalty's weight, so a multiplier alone is late, overshoots,
-    or swells Adam's second moments until the gates stand still. So :meth:`step` also moves the gates along the
-    density's gradient by what is left to the ramp, but no gate further than ``correction``: no faster than an optimiser
-    moves a gate that the loss wants open. Where the constrained problem is solved nothing is left to correct.
+    or swells Adam's second moments until the gates stand still. So :meth:`step` also moves the gates by what is left to
+    the ramp, but no gate further than ``correction``: no faster than an optimiser moves a gate that the loss wants
+    open. At or below the target, this also raises a density that the multiplier drove past what is asked for; once the
+    multiplier is 0 the loss is free below it. Gates are kept within reach: none is further open or closed than
+    P(z > 0) = 0.9991 or 0.0009. Where the constrained problem is solved nothing is left to correct.
 
-    Call :meth:`step` once after each step of the optimiser; with gradient accumulation not for each micro-batch.
+    Call :meth:`step` once after each step of the optimiser; with gradient accumulation not for each micro-batch. The
+    first call warns where the optimisers that stepped will not move the gates as they need it, as
+    :func:`check_param_groups` does.
 
     References
     ----------
@@ -124,6 +134,7 @@ class DensityConstraint:
         target: float | Mapping[str, float],
         *,
         cost: CostName | Prices = "params",
+        example_inputs: Any = None,
         exactly: bool = False,
         warmup: int = 300,
         schedule: Callable[[int], float] | None = None,
@@ -133,7 +144,7 @@ class DensityConstraint:
         process_group: Any = None,
     ) -> None:
         check_at_least_0(warmup=warmup, proportional=proportional, correction=correction)
-        goal = Goal(model, target, cost, exactly)
+        goal = Goal(model, target, cost, exactly, self._macs(model, cost, example_inputs))
         if schedule is not None and len(goal.targets) != 1:
             remedy = "leave it out, or give one target"
             raise refusal("schedule", expected="None with several targets", received="a schedule", remedy=remedy)
@@ -149,6 +160,7 @@ class DensityConstraint:
             self._start, exactly=exactly, proportional=float(proportional), restarts=restarts
         )
         goal.leave()
+        self._watch = OptimizerWatch(self._vector)
 
     def penalty(self) -> Tensor:
         """What to add to the loss: 0-d, in float32 or, with float64 gates, in float64.
@@ -161,20 +173,29 @@ class DensityConstraint:
     @torch.no_grad()
     def step(self) -> None:
         """After each step of the optimiser: the multipliers' step, and the correction of what is left to the ramp."""
+        self._watch.warn()
         with torch.enable_grad():
-            densities = self._densities()
-            slopes = gradients(densities, self._vector)
-        norms = torch.stack([slope.norm for slope in slopes])
-        density, norms, left = self._agreed(torch.stack([densities.detach(), norms, self._left]))
+            probabilities = self._vector.probabilities()
+            densities = self._densities(probabilities)
+            found = slopes(densities, probabilities, self._vector)
+        rows = [
+            densities.detach(),
+            self._left,
+            *(torch.stack([getattr(s, n) for s in found]) for n in ("norm", "rate")),
+        ]
+        density, left, norms, rates = self._agreed(torch.stack(rows))
         self._n_steps += 1
         violation = density - self._ramp()
         self._multipliers.observe(density - left, violation, norms)
         if self._correction:
-            excess = violation if self._exactly else violation.clamp_min(0)
+            # While an inequality holds by its multiplier it is an equality; without one the loss is free below it.
+            free = (self._multipliers.value <= 0) & (violation < 0) & (not self._exactly)
+            excess = violation.where(~free, 0.0)
             # Once the ramp is over nothing that was reached is given up: what the optimiser undid does not count.
-            undone = (density - left).abs() / norms if self._rest() == 0 else torch.zeros_like(norms)
-            for slope, amount, free in zip(slopes, excess / norms, undone, strict=True):
-                move(self._vector, slope, amount, self._correction, free)
+            undone = (density - left).abs() / rates if self._rest() == 0 else torch.zeros_like(rates)
+            for slope, amount, back in zip(found, excess / rates, undone, strict=True):
+                move(self._vector, slope, amount, self._correction, back)
+            keep_in_reach(self._vector)
         self._left = self._densities()
 
     def violation(self) -> Tensor:
@@ -233,9 +254,9 @@ class DensityConstraint:
         self._start = state_dict["start"].to(self._start).clone()
         self._left = state_dict["left"].to(self._left).clone()
 
-    def _densities(self) -> Tensor:
+    def _densities(self, probabilities: Tensor | None = None) -> Tensor:
         """The expected density of each constraint, shape ``(constraints,)``, differentiable."""
-        probabilities = self._vector.probabilities()
+        probabilities = self._vector.probabilities() if probabilities is None else probabilities
         return torch.stack([cost.of(probabilities) / cost.dense for cost in self._costs])
 
     def _ramp(self) -> Tensor:
@@ -248,6 +269,17 @@ class DensityConstraint:
     def _rest(self) -> float:
         """The part of the warm-up that is to come, as the ramp has it: slow at both ends, so that gates can follow."""
         return cosine(self._n_steps, start=1.0, end=0.0, steps=self._warmup)
+
+    @staticmethod
+    def _macs(model: nn.Module, cost: CostName | Prices, example_inputs: Any) -> tuple[int, ...] | None:
+        """The multiply-adds on inputs of the user's own."""
+        if example_inputs is None:
+            return None
+        if cost != "macs":
+            expected, remedy = "None where the cost is not 'macs', as it depends on no inputs", "leave it out"
+            received = type(example_inputs).__name__
+            raise refusal("example_inputs", expected=expected, received=received, remedy=remedy)
+        return measured_macs(unwrapped(model), example_inputs)
 
     def _agreed(self, numbers: Tensor) -> Tensor:
         """The mean over processes, so that all of them go on with the same multipliers."""

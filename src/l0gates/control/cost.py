@@ -1,7 +1,7 @@
 """What a model costs as a function of its gates: gates, parameters, multiply-adds, or a price that the user gives."""
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from numbers import Real
 from typing import Literal, NamedTuple
 
@@ -36,6 +36,9 @@ class ModelCost:
         gates' name, a number or a tensor of shape ``(n_gates,)``. Gates without a price cost nothing.
     groups
         Names of groups: only what depends on their gates is counted. None counts the whole model.
+    macs
+        Dense multiply-adds of each operation of the model's record, in its order, where they are to be others than on
+        the example inputs of ``attach``.
 
     Attributes
     ----------
@@ -51,12 +54,17 @@ class ModelCost:
     """
 
     def __init__(
-        self, model: nn.Module, cost: CostName | Prices = "params", *, groups: Collection[str] | None = None
+        self,
+        model: nn.Module,
+        cost: CostName | Prices = "params",
+        *,
+        groups: Collection[str] | None = None,
+        macs: Sequence[int] | None = None,
     ) -> None:
         self.vector = GateVector(model)
         check_names("groups", set(groups or ()), set(self.vector.gates))
         self._polynomial = Polynomial()
-        for factor, dimensions in self._products(unwrapped(model), cost, groups):
+        for factor, dimensions in self._products(unwrapped(model), cost, groups, macs):
             self._polynomial.add_product(factor, dimensions)
         with torch.no_grad():
             self.dense = self.of(torch.ones(self.vector.n_gates, dtype=torch.float64)).item()
@@ -83,7 +91,7 @@ class ModelCost:
             return self.of(self.vector.is_open()).item()
 
     def _products(
-        self, model: nn.Module, cost: CostName | Prices, groups: Collection[str] | None
+        self, model: nn.Module, cost: CostName | Prices, groups: Collection[str] | None, macs: Sequence[int] | None
     ) -> Iterator[tuple[float, list[Dimension]]]:
         if isinstance(cost, Mapping) or cost == "gates":
             prices = dict.fromkeys(self.vector.gates, 1.0) if cost == "gates" else cost
@@ -98,7 +106,7 @@ class ModelCost:
                 received=repr(cost),
                 remedy="attach gates with l0gates.pruning.attach, which knows what depends on them",
             )
-        for factor, dimensions in _counted(structure, cost):
+        for factor, dimensions in _counted(structure, cost, macs):
             labels = [label for _, labels in dimensions for label in labels]
             if groups is None or any(label.group in groups for label in labels):
                 yield factor, [self._dimension(size, labels) for size, labels in dimensions]
@@ -128,7 +136,7 @@ class _Extent(NamedTuple):
     labels: tuple[Label, ...]
 
 
-def _counted(structure: Structure, cost: str) -> Iterator[tuple[float, list[_Extent]]]:
+def _counted(structure: Structure, cost: str, macs: Sequence[int] | None) -> Iterator[tuple[float, list[_Extent]]]:
     """Each parameter, or each operation, as a factor and the extents whose product it counts."""
     if cost == "params":
         for weight in structure.weights:
@@ -136,11 +144,12 @@ def _counted(structure: Structure, cost: str) -> Iterator[tuple[float, list[_Ext
                 extents = [_Extent(size, labels) for size, labels in zip(weight.shape, weight.dims, strict=True)]
                 yield 1.0, [*extents, _Extent(1, weight.whole)]
     else:
-        for operation in structure.operations:
+        counts = [operation.macs for operation in structure.operations] if macs is None else macs
+        for operation, count in zip(structure.operations, counts, strict=True):
             size = math.prod(axis.size for axis in operation.axes)
             if size:
                 extents = [_Extent(axis.size, axis.labels) for axis in operation.axes]
-                yield operation.macs / size, [*extents, _Extent(1, operation.whole)]
+                yield count / size, [*extents, _Extent(1, operation.whole)]
 
 
 def _checked_price(name: str, price: object, n_gates: int) -> list[float]:

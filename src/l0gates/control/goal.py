@@ -1,6 +1,6 @@
 """What a model is to cost in the end: the targets, what they stand for, and where they are left for hardening."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 
@@ -31,25 +31,31 @@ class Goal:
         What is counted.
     exactly
         Whether the cost is to be at its target, or at or below it.
+    macs
+        Multiply-adds of each operation, where they are to be others than on the example inputs of ``attach``.
     """
 
     model: nn.Module = field(repr=False)
     target: float | Mapping[str, float]
     cost: CostName | Prices
     exactly: bool
+    macs: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
         self.targets = dict(self.target) if isinstance(self.target, Mapping) else {MODEL: self.target}
         if not self.targets:
             raise refusal("target", expected="at least one target", received="none", remedy="pass a number in (0, 1]")
         self.groups = {scope: _groups_of(self.model, scope) for scope in self.targets}
-        self.costs = {scope: ModelCost(self.model, self.cost, groups=self.groups[scope]) for scope in self.targets}
+        self.costs = {
+            scope: ModelCost(self.model, self.cost, groups=groups, macs=self.macs)
+            for scope, groups in self.groups.items()
+        }
         for scope, value in self.targets.items():
             _check_reachable(scope, value, self.costs[scope])
 
     def leave(self) -> None:
         """Leave target and cost on the model, for :func:`harden`."""
-        left = {"target": self.targets, "cost": self.cost, "exactly": self.exactly}
+        left = {"target": self.targets, "cost": self.cost, "exactly": self.exactly, "macs": self.macs}
         unwrapped(self.model).__dict__[ATTRIBUTE] = left
 
 

@@ -1,10 +1,12 @@
 """Parameter groups for an optimiser: gates apart from weights, and a warning where they are not."""
 
 import warnings
+import weakref
 from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from ..errors import refusal
 from .checks import check_at_least_0
@@ -82,27 +84,64 @@ def check_param_groups(model: nn.Module, optimizer: torch.optim.Optimizer) -> No
         remedy = "pass the optimiser that trains the model"
         received = type(optimizer).__name__
         raise refusal("optimizer", expected="a torch.optim.Optimizer", received=received, remedy=remedy)
-    gates = _gate_parameters(GateVector(model))
+    _check([optimizer], _gate_parameters(GateVector(model)), stacklevel=3)
+
+
+class OptimizerWatch:
+    """Sees which optimisers step, so that a training loop is checked without a call of its own.
+
+    A hook on all optimisers' steps, which goes once :meth:`warn` has spoken or the watch is gone.
+
+    Parameters
+    ----------
+    vector
+        The gates that are to be moved.
+    """
+
+    def __init__(self, vector: GateVector) -> None:
+        self._gates = _gate_parameters(vector)
+        self._seen: list[torch.optim.Optimizer] = []
+        seen = self._seen  # not the watch itself, which would then never go
+
+        def note(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+            if all(optimizer is not other for other in seen):
+                seen.append(optimizer)
+
+        self._end = weakref.finalize(self, register_optimizer_step_post_hook(note).remove)
+
+    def warn(self) -> None:
+        """Warn of what is wrong with the optimisers that stepped so far, once."""
+        if self._end.alive and self._seen:
+            self._end()
+            _check(self._seen, self._gates, stacklevel=5)
+            self._seen.clear()
+
+
+def _check(optimizers: list[torch.optim.Optimizer], gates: dict[int, nn.Parameter], *, stacklevel: int) -> None:
     held: set[int] = set()
-    for group in optimizer.param_groups:
+    for group in (group for optimizer in optimizers for group in optimizer.param_groups):
         numbers = {id(parameter) for parameter in group["params"]}
         held |= numbers
         if not numbers & set(gates):
             continue
         if group.get("weight_decay", 0) > 0:
-            _warn(f"gates sit in a parameter group with weight decay {group['weight_decay']:g}, which moves them too")
+            problem = (
+                f"gates sit in a parameter group with weight decay {group['weight_decay']:g}, which moves them too"
+            )
+            _warn(problem, stacklevel)
         if not numbers <= set(gates) and "betas" in group:
-            _warn(
+            problem = (
                 f"gates share the learning rate {group['lr']:g} with weights: under Adam it is the speed they move at"
             )
+            _warn(problem, stacklevel)
     if any(parameter.requires_grad and number not in held for number, parameter in gates.items()):
-        _warn("the optimiser does not hold all gates, and will not move those that it lacks")
+        _warn("the optimiser does not hold all gates, and will not move those that it lacks", stacklevel)
 
 
 def _gate_parameters(vector: GateVector) -> dict[int, nn.Parameter]:
     return {id(parameter): parameter for gates in vector.gates.values() for parameter in gates.parameters()}
 
 
-def _warn(problem: str) -> None:
+def _warn(problem: str, stacklevel: int) -> None:
     remedy = "build the optimiser from l0gates.control.param_groups(model, lr=...)"
-    warnings.warn(f"{problem}; {remedy}", UserWarning, stacklevel=3)
+    warnings.warn(f"{problem}; {remedy}", UserWarning, stacklevel=stacklevel + 1)

@@ -9,6 +9,9 @@ from ..errors import refusal
 from ..ops.scalars import in_float64
 from ..structure.attachment import gates_of
 
+# A hardened gate's parameter, beyond every noise (its logit lies within 37 in float64); float16 holds it.
+DECIDED = 1000.0
+
 
 class GateVector:
     """The gates of a model end to end, in the order of :func:`l0gates.structure.gates_of`.
