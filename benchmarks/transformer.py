@@ -14,7 +14,7 @@ from torch import nn
 
 from l0gates.control import DensityConstraint, harden, param_groups
 from l0gates.pruning import attach, compact, report
-from l0gates.pruning.storage import recipe_of
+from l0gates.pruning.recipe.recipe import recipe_of
 
 from .networks import Reader
 from .resumable import fill
