@@ -80,7 +80,7 @@ def processor_times(dense: nn.Module, smaller: nn.Module, x: torch.Tensor) -> li
 
 @torch.no_grad()
 def operators(model: nn.Module, x: torch.Tensor) -> dict[str, float]:
-    """Milliseconds that each operator takes itself in a forward: of each of its calls the lower quartile over forwards."""
+    """Milliseconds that each operator takes itself in a forward: the lower quartile of each of its calls."""
     for _ in range(3):
         model(x)
     with profile(activities=[ProfilerActivity.CPU]) as found:
