@@ -1,10 +1,16 @@
 """Models of ``transformers``: their configurations and folders."""
 
+import copy
+import json
+import pickle
+
 import pytest
 import torch
 
 import models
+from l0gates import ArgumentError
 from l0gates.pruning import attach, compact, load, save
+from l0gates.pruning.saving.configs import KEY
 from pruning.gated import set_gates, thirds
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
@@ -63,11 +69,38 @@ def test_a_configuration_says_equal_numbers_of_heads_where_their_size_is_a_field
 @pytest.mark.parametrize(("name", "how"), [("llama", {}), ("bert", {"kinds": ("heads",), "uniform": True})])
 def test_where_no_configuration_says_the_sizes_the_folder_is_for_load_alone(name, how, tmp_path):
     smaller, model, inputs = smaller_of(name, **how)
-    assert smaller.config.to_dict() == model.config.to_dict()
+    assert {key: value for key, value in smaller.config.to_dict().items() if key != KEY} == model.config.to_dict()
     assert not save(smaller, tmp_path / "model")
     config = type(model.config).from_pretrained(tmp_path / "model")
     loaded = load(lambda: type(model)(config).double(), tmp_path / "model")
     assert torch.equal(models.outputs(loaded, inputs)[0], models.outputs(smaller, inputs)[0])
+
+
+@pytest.mark.parametrize(("name", "how"), [("llama", {}), ("t5", {"max_shard_size": "20KB"}), ("gpt2", {})])
+def test_what_save_pretrained_writes_takes_the_recipe_along(name, how, tmp_path):
+    smaller, model, inputs = smaller_of(name, kinds=("heads", "units"))
+    copied = pickle.loads(pickle.dumps(copy.deepcopy(smaller)))
+    copied.save_pretrained(tmp_path / "model", **how)
+    assert (len(list((tmp_path / "model").glob("*.safetensors"))) > 1) == bool(how)
+    with pytest.raises(RuntimeError, match="ignore_mismatched_sizes"):
+        type(smaller).from_pretrained(tmp_path / "model", dtype=torch.float64)
+    config = type(model.config).from_pretrained(tmp_path / "model")
+    loaded = load(lambda: type(model)(config).double(), tmp_path / "model")
+    assert torch.equal(models.outputs(loaded, inputs)[0], models.outputs(smaller, inputs)[0])
+    loaded.save_pretrained(tmp_path / "again")
+    again = load(lambda: type(model)(config).double(), tmp_path / "again")
+    assert torch.equal(models.outputs(again, inputs)[0], models.outputs(smaller, inputs)[0])
+
+
+def test_a_folder_of_save_pretrained_without_a_recipe_is_refused(tmp_path):
+    model = models.build("bert")[0]
+    model.save_pretrained(tmp_path / "model")
+    with pytest.raises(ArgumentError, match=r"neither recipe.json nor a recipe in config.json"):
+        load(model, tmp_path / "model")
+    configuration = tmp_path / "model" / "config.json"
+    configuration.write_text(json.dumps(json.loads(configuration.read_text()) | {KEY: {"version": 1}}))
+    with pytest.raises(ArgumentError, match=r"recipe.modules: expected an entry; received none"):
+        load(model, tmp_path / "model")
 
 
 def test_generation_keeps_a_cache_of_the_heads_that_are_left():

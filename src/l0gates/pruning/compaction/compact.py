@@ -14,6 +14,7 @@ from ...structure.capture import as_arguments
 from ..comparison.compare import check_inputs
 from ..comparison.equality import check_equal
 from ..gating.attach import detach
+from ..saving.configs import take_along
 from .choice import choose
 from .optimizers import check_holds, rebind
 from .removal import remove
@@ -98,6 +99,7 @@ def compact(
     plain.__dict__.pop(GOAL, None)  # what a constraint leaves on the model for harden
     smaller, made = remove(plain, structure, choice)
     made.recipe.attributes |= fit_norms(smaller, call)
+    take_along(smaller, made.recipe)
     check_equal(model, smaller, call, choice.emptied)
     if optimizer is not None:
         rebind(optimizer, model, smaller, made.kept, exact=choice.is_exact)

@@ -1,8 +1,9 @@
-"""Whether a configuration of ``transformers`` can say the sizes of a model.
+"""Configurations of ``transformers``: whether one can say the sizes of a model, and the recipe that it takes along.
 
 The library is not imported here; its models bring it along.
 """
 
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -10,11 +11,20 @@ import torch
 from torch import nn
 
 from ...structure.capture import FAILURES
+from ..recipe.recipe import Recipe
+
+KEY = "l0gates_recipe"
 
 
 def has_config(model: nn.Module) -> bool:
     """Whether a model is one of ``transformers``, made from a configuration."""
     return hasattr(model, "save_pretrained") and hasattr(getattr(model, "config", None), "to_dict")
+
+
+def take_along(model: nn.Module, recipe: Recipe) -> None:
+    """Let a model's configuration hold its recipe, which ``save_pretrained`` writes then; not what is for readers."""
+    if has_config(model):
+        setattr(model.config, KEY, replace(recipe, groups={}).to_json())
 
 
 def says_sizes(model: nn.Module, config: Any) -> bool:

@@ -10,13 +10,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ...errors import refusal
+from ...errors import ArgumentError, refusal
 from ...files import digest, recovered, write_folder
 from ..recipe.recipe import Recipe, apply, carry, from_json, recipe_of
 from ..recipe.schema import check_schema
-from .configs import has_config, says_sizes
+from ..recipe.tensors import names_of
+from .configs import KEY, has_config, says_sizes, take_along
 
-RECIPE, WEIGHTS = "recipe.json", "model.safetensors"
+RECIPE, WEIGHTS, INDEX = "recipe.json", "model.safetensors", "model.safetensors.index.json"
 _CONFIGS = ("config.json", "generation_config.json")
 _SCHEMA = {"recipe": object, "digests": {WEIGHTS: str}, "tied": {str: str}}
 
@@ -80,7 +81,8 @@ def load(model: nn.Module | Callable[[], nn.Module], folder: str | Path) -> nn.M
         The model as it was before gates were attached, or a function that builds it; its weights do not
         matter. It is changed in place.
     folder
-        What :func:`save` wrote.
+        What :func:`save` wrote, or ``save_pretrained`` of a compact model of ``transformers``: its ``config.json``
+        takes the recipe along, without a digest of the weights.
 
     Returns
     -------
@@ -93,10 +95,12 @@ def load(model: nn.Module | Callable[[], nn.Module], folder: str | Path) -> nn.M
         If the folder is missing or damaged, a digest differs, the recipe violates its schema, or the model is
         not the one that the recipe was made from.
     """
-    recipe, tensors, tied = read(folder)
+    recipe, tensors = read(folder)
     dense = model if isinstance(model, nn.Module) else model()
     apply(dense, recipe)
-    state = tensors | {name: tensors[first] for name, first in tied.items() if first in tensors}
+    state = dict(tensors)
+    for names in names_of(dense).values():  # of tied ones a file holds one
+        state |= {name: tensors[held] for held in names if held in tensors for name in names}
     if any(tensor.is_meta for tensor in (*dense.parameters(), *dense.buffers())):
         raise refusal(
             "model",
@@ -113,24 +117,41 @@ def load(model: nn.Module | Callable[[], nn.Module], folder: str | Path) -> nn.M
             received=f"{type(dense).__name__} ({error})",
             remedy="build the model as it was before gates were attached",
         ) from error
+    take_along(dense, recipe)
     return carry(dense, recipe).eval()
 
 
-def read(folder: str | Path) -> tuple[Recipe, dict[str, Tensor], dict[str, str]]:
-    """Recipe, tensors and the names that share them, as :func:`save` wrote them, after all checks."""
+def read(folder: str | Path) -> tuple[Recipe, dict[str, Tensor]]:
+    """Recipe and tensors, tied ones by their first name, after all checks."""
     path = recovered(folder)
     try:
+        if not (path / RECIPE).exists() and (path / "config.json").exists():
+            return _read_pretrained(path)
         values: Any = json.loads((path / RECIPE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _damaged(path, str(error)) from error
-    check_schema(RECIPE, values, _SCHEMA)
-    recipe = from_json(values["recipe"])
-    try:
+        check_schema(RECIPE, values, _SCHEMA)
+        recipe = from_json(values["recipe"])
         if digest(path / WEIGHTS) != values["digests"][WEIGHTS]:
             raise _damaged(path, f"another digest of {WEIGHTS} than its recipe names")
-        return recipe, load_file(path / WEIGHTS), values["tied"]
-    except (OSError, SafetensorError) as error:
+        tensors = load_file(path / WEIGHTS)
+        return recipe, tensors | {name: tensors[first] for name, first in values["tied"].items() if first in tensors}
+    except ArgumentError:
+        raise
+    except (OSError, ValueError, SafetensorError) as error:
         raise _damaged(path, str(error)) from error
+
+
+def _read_pretrained(path: Path) -> tuple[Recipe, dict[str, Tensor]]:
+    """The same from a folder of ``save_pretrained``, in one file or several."""
+    values: Any = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    if KEY not in values:
+        raise _damaged(path, f"neither {RECIPE} nor a recipe in config.json")
+    recipe = from_json(values[KEY])
+    files = {WEIGHTS}
+    if (path / INDEX).exists():
+        index: Any = json.loads((path / INDEX).read_text(encoding="utf-8"))
+        check_schema(INDEX, index, {"weight_map": {str: str}, "...": object})
+        files = {Path(file).name for file in index["weight_map"].values()}  # of this folder and no other
+    return recipe, {name: tensor for file in sorted(files) for name, tensor in load_file(path / file).items()}
 
 
 def _distinct(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
