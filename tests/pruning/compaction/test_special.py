@@ -1,11 +1,16 @@
 """Models whose sizes or weights are out of the ordinary: each compacts, or is refused with its reason."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 from l0gates import ArgumentError
 from l0gates.pruning import attach, compact, load, save
+from l0gates.pruning.compaction.folding import factors_of
+from l0gates.structure import Place
+from pruning.by_hand import choice, network, record
 from pruning.gated import set_gates, thirds
 
 
@@ -145,3 +150,33 @@ def test_selected_inputs_are_exported_too():
     x = torch.randn(3, 6)
     assert smaller[0].in_features == 4
     torch.testing.assert_close(torch.export.export(smaller, (x,)).module()(x), smaller(x))
+
+
+def test_inputs_that_no_argument_names_are_refused():
+    class Starred(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm, self.head = nn.BatchNorm1d(6), nn.Linear(6, 2)
+
+        def forward(self, *inputs):
+            return self.head(self.norm(inputs[0]))
+
+    with pytest.raises(ArgumentError) as raised:
+        compacted(Starred(), torch.randn(2, 6), kinds=["inputs"])
+    assert str(raised.value) == (
+        "model: expected a place where inputs can be selected; received a forward with the arguments inputs, not "
+        "inputs_0; attach with exclude=('inputs',)"
+    )
+
+
+def test_gates_whose_consumer_has_no_weight_are_refused():
+    written = record()
+    (group,) = written.groups
+    place = Place("1", None, 1, "relu", torch.arange(8))
+    written = replace(written, groups=(replace(group, consumers=(place,)),))
+    with pytest.raises(ArgumentError) as raised:
+        factors_of(network(), written, choice([0.5] * 8))
+    assert str(raised.value) == (
+        "model: expected a weight that takes the gates of 0; received relu in 1, which has none; "
+        "attach with exclude=('0',)"
+    )
