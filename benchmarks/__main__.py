@@ -6,7 +6,7 @@ from pathlib import Path
 
 # Without a name; the others take hours, real data or an environment of their own.
 QUICK = ("gates", "learning_rate", "selection_demo", "structure")
-NAMES = (*QUICK, "cifar10", "compact_latency", "constraint", "mnist", "selection", "transformer")
+NAMES = (*QUICK, "cifar10", "compact_latency", "constraint", "mnist", "pruning_tools", "selection", "transformer")
 
 
 def main() -> None:
@@ -15,8 +15,10 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)} (default: {', '.join(QUICK)})")
     parser.add_argument("--data", type=Path, metavar="DIR", help="the folder of real data")
     parser.add_argument("--seeds", type=int, metavar="N", help="selection: at most so many seeds a task and method")
-    parser.add_argument("--only", metavar="A,B", help="selection: these tasks and methods, by name")
-    parser.add_argument("--peers", type=Path, metavar="PYTHON", help="selection: the peers' interpreter")
+    parser.add_argument(
+        "--only", metavar="A,B", help="selection, pruning_tools: these tasks or models and methods, by name"
+    )
+    parser.add_argument("--peers", type=Path, metavar="PYTHON", help="selection, pruning_tools: the peers' interpreter")
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(NAMES)
     if unknown:

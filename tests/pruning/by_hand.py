@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from l0gates.pruning.choice import Choice
+from l0gates.pruning.compaction.choice import Choice
 from l0gates.structure import Group, Label, Place, Structure, Weight
 
 

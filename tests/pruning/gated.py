@@ -5,8 +5,8 @@ import copy
 import torch
 from torch import nn
 
-from l0gates.pruning.choice import Choice
-from l0gates.pruning.tensors import owner_of, replace
+from l0gates.pruning.compaction.choice import Choice
+from l0gates.pruning.recipe.tensors import owner_of, replace
 from l0gates.structure import gates_of
 
 
@@ -58,7 +58,7 @@ def hardened(values):
 
 def as_choice(structure, values):
     """What ``choose`` decides for gates of these values."""
-    from l0gates.pruning.choice import choose
+    from l0gates.pruning.compaction.choice import choose
 
     return choose(structure, {name: _Values(value) for name, value in values.items()}, round_to=None, uniform=False)
 

@@ -1,0 +1,1 @@
+"""From gates that are closed to the plain model that remains."""

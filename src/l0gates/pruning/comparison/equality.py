@@ -1,0 +1,83 @@
+"""The proof that comes with every compact model: it is run beside the gated one, and refused if it differs."""
+
+import copy
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from ...errors import ArgumentError, refusal
+from ...structure.capture import FAILURES
+from .compare import HALF, Call, batch_of, check_inputs, difference, outputs, random_call, tolerance
+
+
+def check_equal(model: nn.Module, smaller: nn.Module, call: Call, emptied: list[str]) -> None:
+    """Run both models, on the inputs and on random ones of another batch size.
+
+    Raises
+    ------
+    ArgumentError
+        If the compact model cannot be run or computes something else, or if the gated one, of which the groups
+        ``emptied`` are closed as a whole, computes the same for any inputs.
+    """
+    generator = torch.Generator().manual_seed(0)
+    batch_size = _another_batch_size(model, call)
+    calls = [call, *(random_call(call, batch_size, generator) for _ in range(2))]
+    theirs = [check_inputs(model, each) for each in calls]
+    if emptied and difference(theirs[1], theirs[2]) == 0.0:
+        raise refusal(
+            "model",
+            expected="outputs that depend on the inputs",
+            received=f"a model that the closed gates cut in two: all of {', '.join(emptied)}",
+            remedy="ask for a larger size, or open some of these gates",
+        )
+    wide, wide_smaller = _widened(model, theirs[0]), _widened(smaller, theirs[0])
+    for each, expected in zip(calls[:2], theirs, strict=False):
+        found = _run(smaller, each)
+        worst, allowed = difference(expected, found), tolerance(expected)
+        if wide is not model and worst < float("inf"):
+            wide_call = _widened(each, theirs[0])
+            worst = difference(outputs(wide, wide_call), outputs(wide_smaller, wide_call))
+        if worst > allowed:
+            raise refusal(
+                "model",
+                expected=f"the same outputs after compaction, within {allowed:g} of the largest",
+                received=f"a difference of {worst:g}",
+                remedy="attach with exclude= the groups that differ, and report the model",
+            )
+
+
+def _run(smaller: nn.Module, call: Call) -> list[Any]:
+    """The compact model's outputs."""
+    try:
+        return outputs(smaller, call)
+    except FAILURES as error:
+        text = next(iter(str(error).splitlines()), "no message")
+        raise refusal(
+            "model",
+            expected="a compact model that can be run",
+            received=f"{type(error).__name__}: {text}",
+            remedy="attach with exclude= the groups that its forward cannot follow, and report the model",
+        ) from error
+
+
+def _widened(value: Any, expected: list[Any]) -> Any:
+    """A copy of a model, or inputs, in float32, where half types are among the outputs; else the value itself."""
+    if not any(isinstance(leaf, Tensor) and leaf.dtype in HALF for leaf in expected):
+        return value
+    if isinstance(value, nn.Module):
+        return copy.deepcopy(value).float()
+    return pytree.tree_map_only(Tensor, lambda tensor: tensor.float() if tensor.dtype in HALF else tensor, value)
+
+
+def _another_batch_size(model: nn.Module, call: Call) -> int:
+    """One more than the example's batch, if the model takes it."""
+    batch = batch_of(call) or 1
+    try:
+        check_inputs(model, random_call(call, batch + 1, torch.Generator().manual_seed(0)))
+    except ArgumentError:
+        warnings.warn(f"the model takes batches of {batch} only, and is compared at that size", stacklevel=4)
+        return batch
+    return batch + 1

@@ -1,0 +1,1 @@
+"""Gates on a model, in place: which groups, where they multiply, what a forward draws."""

@@ -1,0 +1,1 @@
+"""What stands in a compact model where another module stood in the dense one."""

@@ -1,0 +1,1 @@
+"""How a dense model takes the shapes of a compact one: a plain record, its checks, and its application."""

@@ -1,0 +1,182 @@
+"""Models whose sizes or weights are out of the ordinary: each compacts, or is refused with its reason."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from l0gates import ArgumentError
+from l0gates.pruning import attach, compact, load, save
+from l0gates.pruning.compaction.folding import factors_of
+from l0gates.structure import Place
+from pruning.by_hand import choice, network, record
+from pruning.gated import set_gates, thirds
+
+
+def compacted(model, inputs, **how):
+    """The compact model of one whose gates are fractional; compacting compares the two."""
+    structure = attach(model.eval(), inputs, **how)
+    set_gates(model, thirds(structure, blocks=False))
+    return compact(model, inputs)
+
+
+def convolutions(between):
+    return nn.Sequential(nn.Conv2d(3, 8, 3), between, nn.ReLU(), nn.Conv2d(8, 5, 3))
+
+
+IMAGE = torch.randn(2, 3, 9, 9, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(
+    ("norm", "sizes"),
+    [
+        (lambda: nn.GroupNorm(4, 8, affine=False), {"num_groups": 3, "num_channels": 6}),
+        (lambda: nn.InstanceNorm2d(8), {"num_features": 5}),
+        (lambda: nn.InstanceNorm2d(8, track_running_stats=True), {"num_features": 5}),
+        (lambda: nn.BatchNorm2d(8, affine=False), {"num_features": 5}),
+        (lambda: nn.BatchNorm2d(8, track_running_stats=False), {"num_features": 5}),
+    ],
+)
+def test_norms_know_their_sizes_also_without_weights(norm, sizes, tmp_path):
+    smaller = compacted(convolutions(norm()), IMAGE)
+    assert {name: getattr(smaller[1], name) for name in sizes} == sizes
+    save(smaller, tmp_path / "model")
+    loaded = load(lambda: convolutions(norm()), tmp_path / "model")
+    assert torch.equal(loaded(IMAGE), smaller(IMAGE))
+
+
+def test_a_rectifier_with_a_slope_for_each_channel():
+    assert compacted(convolutions(nn.PReLU(8)), IMAGE)[1].num_parameters == 5
+
+
+def test_a_module_that_runs_twice():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.both, self.last = nn.Linear(4, 9), nn.Linear(9, 9), nn.Linear(9, 3)
+
+        def forward(self, x):
+            return self.last(self.both(self.both(self.first(x).relu()).relu()).relu())
+
+    smaller = compacted(Twice(), torch.randn(2, 4))
+    assert (smaller.both.in_features, smaller.both.out_features) == (6, 6)
+
+
+def test_a_module_of_two_names_has_one_stand_in():
+    class Shared(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.head = nn.Linear(4, 8), nn.Linear(8, 3)
+            self.inner = nn.Sequential(nn.Linear(8, 9), nn.ReLU(), nn.Linear(9, 8))
+            self.again = nn.Sequential(nn.LayerNorm(8, elementwise_affine=False), *self.inner)
+
+        def forward(self, x):
+            x = self.stem(x)
+            x = x + self.inner(x)
+            return self.head(x + self.again(x))
+
+    model = Shared().eval()
+    structure = attach(model, torch.randn(2, 4), kinds=["units", "neurons"])
+    closed = [group for group in structure.groups if group.producers[0].module == "inner.0"]
+    set_gates(model, {group.name: torch.zeros(group.n_gates) for group in closed})
+    smaller = compact(model, torch.randn(2, 4))
+    assert smaller.again[3] is smaller.inner[2]
+    assert [name for name, _ in smaller.inner.named_parameters()] == ["2.bias"]
+
+
+def test_parameters_used_without_a_module():
+    class Functional(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w, self.v = nn.Parameter(torch.randn(9, 4)), nn.Parameter(torch.randn(3, 9))
+            self.scale = nn.Parameter(torch.randn(9))
+
+        def forward(self, x):
+            return nn.functional.linear((nn.functional.linear(x, self.w) * self.scale).tanh(), self.v)
+
+    smaller = compacted(Functional(), torch.randn(2, 4))
+    assert (smaller.w.shape, smaller.v.shape, smaller.scale.shape) == ((6, 4), (3, 6), (6,))
+
+
+def test_a_tied_weight_that_makes_what_it_consumes_takes_no_fractional_gates():
+    class Tied(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.mix, self.head = nn.Embedding(20, 8), nn.Linear(8, 8), nn.Linear(8, 20, bias=False)
+            self.head.weight = self.embed.weight
+
+        def forward(self, ids):
+            x = self.embed(ids)
+            return self.head(self.mix(x).relu() + x)
+
+    model, ids = Tied(), torch.randint(20, (2, 5))
+    structure = attach(model.eval(), ids)
+    values = thirds(structure, blocks=False)
+    set_gates(model, values)
+    with pytest.raises(ArgumentError) as raised:
+        compact(model, ids)
+    assert str(raised.value) == (
+        "model: expected gates of 0 or 1 in embed.neurons, which the tied weight embed.weight makes and consumes; "
+        "received fractional ones, which it cannot take; harden(model) first"
+    )
+    set_gates(model, {name: (value > 0).double() for name, value in values.items()})
+    smaller = compact(model, ids)
+    assert smaller.head.weight is smaller.embed.weight
+    assert smaller.embed.weight.shape == (20, 5)
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("kinds", [["heads", "units", "blocks"], ["units"]])
+def test_an_encoder_on_its_fused_path_computes_what_it_computes_off_it(kinds):
+    model = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 4, 32, batch_first=True), 2)
+    x = torch.randn(3, 5, 16)
+    padding = torch.tensor([[0] * 5, [0, 0, 0, 1, 1], [0, 0, 0, 0, 1]]).bool()
+    smaller = compacted(model, {"src": x, "src_key_padding_mask": padding}, kinds=kinds)
+    slow = smaller(x, src_key_padding_mask=padding)
+    with torch.no_grad():
+        fused = smaller(x, src_key_padding_mask=padding)
+    torch.testing.assert_close(fused[~padding], slow[~padding])
+
+
+def test_a_whole_transformer_with_cross_attention():
+    model = nn.Transformer(12, 4, 1, 1, 16, batch_first=True)
+    smaller = compacted(model, (torch.randn(2, 5, 12), torch.randn(2, 4, 12)))
+    assert [module.num_heads for module in smaller.modules() if hasattr(module, "num_heads")] == [3, 3, 3]
+
+
+def test_selected_inputs_are_exported_too():
+    smaller = compacted(nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 2)), torch.randn(2, 6), kinds=["inputs"])
+    x = torch.randn(3, 6)
+    assert smaller[0].in_features == 4
+    torch.testing.assert_close(torch.export.export(smaller, (x,)).module()(x), smaller(x))
+
+
+def test_inputs_that_no_argument_names_are_refused():
+    class Starred(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm, self.head = nn.BatchNorm1d(6), nn.Linear(6, 2)
+
+        def forward(self, *inputs):
+            return self.head(self.norm(inputs[0]))
+
+    with pytest.raises(ArgumentError) as raised:
+        compacted(Starred(), torch.randn(2, 6), kinds=["inputs"])
+    assert str(raised.value) == (
+        "model: expected a place where inputs can be selected; received a forward with the arguments inputs, not "
+        "inputs_0; attach with exclude=('inputs',)"
+    )
+
+
+def test_gates_whose_consumer_has_no_weight_are_refused():
+    written = record()
+    (group,) = written.groups
+    place = Place("1", None, 1, "relu", torch.arange(8))
+    written = replace(written, groups=(replace(group, consumers=(place,)),))
+    with pytest.raises(ArgumentError) as raised:
+        factors_of(network(), written, choice([0.5] * 8))
+    assert str(raised.value) == (
+        "model: expected a weight that takes the gates of 0; received relu in 1, which has none; "
+        "attach with exclude=('0',)"
+    )
