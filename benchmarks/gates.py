@@ -16,7 +16,7 @@ import torch
 import l0gates
 from l0gates.ops.backends import backends
 
-from . import record
+from . import pages, record
 
 Step = Callable[[], None]
 
@@ -34,6 +34,16 @@ CASES: dict[str, tuple[tuple[int, ...], torch.Tensor | None, int, tuple[int, ...
         (1000,),
     ),
     "small 256 x 32": ((256, 32), None, 32, (32,)),
+}
+# At least so many times Captum's speed, at most so many times the floor's time.
+AIMS = {
+    "table 1024 x 1024": (8, 1.4),
+    "table 8192 x 2048": (7, 1.3),
+    "images 64 x 128 x 28 x 28, channels": (5, 1.1),
+    "tokens 16 x 512 x 768, hidden units": (4, 1.1),
+    "heads 16 x 12 x 128 x 64": (4, 1.1),
+    "general 4096 x 1000, 50 gates": (3, 2),
+    "small 256 x 32": (1.6, 3.5),
 }
 SECONDS = 6.0
 
@@ -162,8 +172,42 @@ def main(arguments: Namespace) -> None:
             print(row, flush=True)
             rows.append(row)
     record.write("gates", rows)
+    write_page()
+
+
+def write_page() -> None:
+    """Put the recorded rows into the documentation."""
+    sides: dict[str, dict[str, dict[str, str]]] = {}
+    for row in record.read("gates"):
+        sides.setdefault(row["case"], {})[row["gates"]] = row
+    rows = []
+    for case, side in sides.items():
+        ours, captums, compiled = side["l0gates"], side["captum"], side["captum compiled"]
+        faster, longer = AIMS[case]
+        than_compiled = float(compiled["ms_median"]) / float(ours["ms_median"])
+        rows.append(
+            [
+                case,
+                f"{ours['ms_median']} ({ours['ms_p20']} to {ours['ms_p80']})",
+                f"{float(ours['speed_of_captum']):.1f} x (aim {faster})",
+                f"{than_compiled:.1f} x",
+                f"{ours['time_of_floor']} x (aim {longer})",
+                f"{float(ours['peak_of_input']):.1f}, {float(captums['peak_of_input']):.1f}",
+                f"{1 / float(side['l0gates, torch noise']['speed_of_captum']):.2f} x",
+            ]
+        )
+    columns = ["case", "l0gates, ms (20th to 80th percentile)", "faster than Captum", "than compiled Captum"]
+    columns += ["time of the floor", "peak memory: l0gates, Captum", '`noise="torch"`: time of Captum\'s']
+    measured = (
+        f"Commit {ours['commit']}, {ours['device']}, PyTorch {ours['torch']}, Captum {ours['captum']}, {ours['date']}."
+    )
+    pages.put("benchmarks.md", "gates", f"{measured}\n\n{pages.table(columns, rows)}")
 
 
 def _kilobytes(name: str) -> int:
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
     return int(line.split()[1])
+
+
+if __name__ == "__main__":
+    write_page()
