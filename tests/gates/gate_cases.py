@@ -241,6 +241,9 @@ class GateCases:
         again = self.make(name, device="meta")
         again.load_state_dict(source.state_dict(), assign=True)
         assert torch.equal(self.run(again, x)[0], self.run(source, x)[0])
+        for constant in [name for name in again._constants if name != "reg_weight"][:1]:
+            setattr(again, constant, getattr(source, constant))  # the others' tensors are on meta still
+        assert torch.equal(self.run(again, x)[0], self.run(source, x)[0])
 
     def test_reset_after_to_empty(self):
         gates = self.gates_type(24, device="meta").to_empty(device="cpu")

@@ -102,7 +102,7 @@ class DistributionGates(StochasticGatesBase):
 
     def _constant_tensors(self, parameter: Tensor) -> tuple[Tensor, ...]:
         names, tensors = self._distribution.constants, self._tensors
-        if masks.is_fx_tracing() or tensors[names[0]].device != parameter.device:
+        if masks.is_fx_tracing() or any(tensors[name].device != parameter.device for name in names):
             return tuple(self._constant(name, parameter) for name in names)
         return tuple([tensors[name] for name in names])
 
@@ -132,7 +132,7 @@ class DistributionGates(StochasticGatesBase):
 
     def _is_joint(self) -> bool:
         """Whether one op may give gated input and penalty: there is one, nothing is recorded, no method is replaced."""
-        if not self.training or self._noise != "philox" or torch.compiler.is_compiling() or masks.is_tracing():
+        if not self.training or self._noise != "philox" or torch.compiler.is_compiling() or torch._C._is_tracing():
             return False
         if masks.is_fx_tracing() or torch._C._functorch.peek_interpreter_stack() is not None:
             return False
@@ -142,13 +142,15 @@ class DistributionGates(StochasticGatesBase):
         methods = kind.penalty, kind._gate_training, kind._sample_gate_values, kind._get_gate_active_probs
         if methods != _METHODS:
             return False
-        return not backends.CPU_MISSING and self._parameter().device.type == "cpu"
+        tensors = self._parameter(), *[self._tensors[name] for name in self._distribution.constants]
+        return not backends.CPU_MISSING and all(tensor.is_cpu for tensor in tensors)
 
     def _gate_with_penalty(self, input_tensor: Tensor) -> tuple[Tensor, Tensor]:
         parameter = self._parameter()
         index, strides = self._mask_in_use()
         layout = find_layout(input_tensor, self.n_gates, index, strides)
-        check_devices(input_tensor, gates=parameter, mask=index)
+        if not input_tensor.is_cpu or index is not None:
+            check_devices(input_tensor, gates=parameter, mask=index)
         weight = self._constants["reg_weight"]
         call = Call(
             self._distribution,
@@ -157,7 +159,7 @@ class DistributionGates(StochasticGatesBase):
             self._sample == "example",
             self.reg_reduction != "none",
             weight / self.n_gates if self.reg_reduction == "mean" else weight,
-            self._constant_tensors(parameter),
+            tuple([self._tensors[name] for name in self._distribution.constants]),
         )
         return apply_with_penalty(call, input_tensor, parameter, layout.table)
 
