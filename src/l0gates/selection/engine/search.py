@@ -148,8 +148,9 @@ def refit_all(
     step: Callable[[], None],
     *,
     shapes: Sequence[Shape] | None = None,
+    patient: bool = True,
 ) -> list[Refit]:
-    """The refits of models of all shapes on sets of groups; arguments as for :func:`compare`."""
+    """The refits of models of all shapes on sets of groups; arguments as for :func:`compare` and :func:`refit`."""
     columns = supports[:, problem.groups.cpu().numpy()]
     return [
         refit(
@@ -161,6 +162,7 @@ def refit_all(
             training=problem.training,
             seed=problem.seed + 1,
             progress=step,
+            patient=patient,
         )
         for shape in (problem.shapes if shapes is None else shapes)
     ]
