@@ -1,8 +1,8 @@
 """Times until an event, some of them censored: Cox's partial likelihood as a loss of rows."""
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -71,7 +71,8 @@ class Survival(Objective):
         weight = torch.ones_like(ranks) if self.weight is None else self.weight[rows]
         observed, weight = _Observed.of(ranks), in_float64(weight)
         above = self._log_at_risk[rows] - observed.from_each_on(weight).log()
-        return [partial(_losses_and_slopes, *parts) for parts in zip(observed, weight, events * weight, above)]
+        parts = (observed.each(), weight, events * weight, above)
+        return [partial(_losses_and_slopes, *batch) for batch in zip(*parts, strict=True)]
 
     def _losses(self, outputs: Tensor, target: Tensor) -> Tensor:
         raise NotImplementedError("a row's loss depends on the rows beside it")
@@ -114,7 +115,8 @@ class Survival(Objective):
         return objective
 
 
-class _Observed(NamedTuple):
+@dataclass(frozen=True)
+class _Observed:
     """Which rows are still under observation at each row's time, for sums over them or over the others.
 
     Attributes
@@ -137,9 +139,9 @@ class _Observed(NamedTuple):
         ends = torch.searchsorted(falling, falling, right=True) - 1
         return cls(order, torch.searchsorted(falling, falling).gather(-1, places), ends.gather(-1, places))
 
-    def __iter__(self) -> Iterator["_Observed"]:
-        """One batch after the other."""
-        return map(_Observed, *(self[i] for i in range(3)))
+    def each(self) -> list[Self]:
+        """Those of each batch, along the first dimension."""
+        return list(map(type(self), self.order, self.first, self.last))
 
     def from_each_on(self, values: Tensor) -> Tensor:
         """Sums over the rows whose time is not earlier, bounded from below; ``values`` in a shape (..., rows)."""
