@@ -174,13 +174,16 @@ class Outcome:
         selection, problem = self._selection, self._problem
         comparison, everything = selection.comparison, np.ones((1, len(selection.support)), dtype=bool)
         kept = comparison.fits[comparison.number(selection.support)]
+        shape = kept[0].hidden
         if self._estimator._predicts:
             problem = replace(problem, training=replace(problem.training, refit_iter=final_iter(problem)))
-            kept = refit_all(problem, selection.support[None], self._step, shapes=[kept[0].hidden])[0], 0
+            kept = refit_all(problem, selection.support[None], self._step, shapes=[shape])[0], 0
             if selection.support.all():
                 return kept, kept
-        # With many columns too many, more training only memorises.
-        fits = refit_all(problem, everything, self._step, patient=False)
+        # Networks that are no better than a linear model on the columns kept memorise more on all of them; and where
+        # they are better, longer training only memorises.
+        shapes = list(dict.fromkeys([shape, ()]))
+        fits = refit_all(problem, everything, self._step, shapes=shapes, patient=False)
         return kept, (min(fits, key=lambda fitted: fitted.row_losses.mean().item()), 0)
 
     def _out_of_fold(self, fit: tuple[Refit, int]) -> Tensor:
