@@ -87,6 +87,19 @@ def test_weight_decay_falls_with_the_open_columns(trained):
     assert 1e-3 <= trained._weight_optimizer.weight_decay < 2e-3
 
 
+def test_the_penalty_weight_grows_faster_while_no_gate_moves():
+    training = training_of(problem(*linear()))
+    training.n_steps = 100
+    grown = []
+    for active_probs in ([1.0, 0.99, 0.01, 0.0], [1.0, 0.5, 0.01, 0.0]):
+        training._set_pace(np.array(active_probs))
+        before = np.log(training.alpha)
+        training._grow()
+        grown.append(np.log(training.alpha) - before)
+    assert grown[0] == pytest.approx(4 * grown[1])
+    assert grown[1] > 0
+
+
 def test_linear_paths_hold_the_best_subset_of_each_size():
     draws = np.random.default_rng(3)
     X = draws.standard_normal((400, 7))

@@ -56,3 +56,22 @@ def test_a_column_outside_a_set_changes_nothing():
         settings = {"hidden": (6,), "training": made.training, "seed": 0, "progress": no_step}
         losses.append(refit(made.table, made.objective, made.folds, supports, **settings).row_losses)
     assert torch.equal(*losses)
+
+
+def test_an_impatient_refit_stops_where_it_only_memorises():
+    draws = np.random.default_rng(0)
+    X, y = draws.standard_normal((80, 30)), draws.standard_normal(80)
+    made = problem(X, y, refit_iter=120, hidden=(16,))
+    taken, losses = [], []
+    for patient in (True, False):
+        steps = []
+        fitted = refit(
+            made.table, made.objective, made.folds, np.ones((1, 30), dtype=bool), hidden=(16,), training=made.training,
+            seed=0, progress=lambda taken=steps: taken.append(1), patient=patient,
+        )  # fmt: skip
+        taken.append(len(steps))
+        losses.append(fitted.row_losses.mean().item())
+    assert taken[0] == 120
+    assert taken[1] < 80
+    # The best moment was early, and is kept.
+    assert losses[0] == losses[1]
