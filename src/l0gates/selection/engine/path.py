@@ -13,15 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..objectives import Objective
 from ..objectives.base import Slopes
 from .adam import Adam
-from .folds import Folds
 from .gates import ColumnGates
-from .modules import Shape, make_networks
+from .modules import make_networks
 from .networks import Networks
-from .table import Table
-from .training import Training
+from .problem import Problem
 
 # The gates are read, and their noise drawn, once in so many steps.
 RECORD_EVERY = 10
@@ -75,47 +72,20 @@ class PathTraining:
 
     Parameters
     ----------
-    table
-        Standardised columns.
-    objective
-        The task, with its target.
-    folds
-        Which rows teach what.
-    groups
-        The gate of each column, shape (n_columns,).
-    fixed
-        The gates that stay open, bool, shape (n_gates,).
-    hidden
-        Hidden layers, or what makes networks of a user's own.
-    gate
-        The gates' distribution.
-    training
-        Settings.
-    seed
-        Fixes everything that is drawn.
+    problem
+        What it is trained on.
     """
 
-    def __init__(
-        self,
-        table: Table,
-        objective: Objective,
-        folds: Folds,
-        *,
-        groups: Tensor,
-        fixed: Tensor,
-        hidden: Shape,
-        gate: str,
-        training: Training,
-        seed: int,
-    ) -> None:
-        self._table, self._objective, self._folds, self._training = table, objective, folds, training
-        self._generator = torch.Generator().manual_seed(seed)
+    def __init__(self, problem: Problem) -> None:
+        table, objective, fixed, training = problem.table, problem.objective, problem.fixed, problem.training
+        self._table, self._objective, self._folds, self._training = table, objective, problem.folds, training
+        self._generator = torch.Generator().manual_seed(problem.seed)
         self._n_gates, self._n_columns = len(fixed), table.n_columns
         self._batch_size = training.batch_size_for(len(table))
         every = torch.ones(table.n_columns, 1, dtype=torch.bool)
-        self.networks = make_networks(hidden, every, objective, len(folds), table.device, self._generator)
-        self.gates = ColumnGates(gate, training.init_active_prob, fixed)
-        self._groups = groups
+        self.networks = make_networks(problem.hidden, every, objective, len(self._folds), table.device, self._generator)
+        self.gates = ColumnGates(problem.gate, training.init_active_prob, fixed)
+        self._groups = problem.groups
         self._columns = torch.arange(table.n_columns)
         self._alive = torch.arange(self._n_gates)
         self._set_optimizers()

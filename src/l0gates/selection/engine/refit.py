@@ -12,8 +12,8 @@ from .adam import Adam
 from .folds import Folds
 from .modules import Modules, Shape, make_networks
 from .networks import Networks
+from .problem import Problem
 from .table import Table
-from .training import Training
 
 # Times at which the out-of-fold loss is read; each set keeps its best.
 _CHECKPOINTS = 6
@@ -51,44 +51,30 @@ class Refit:
 
 
 def refit(
-    table: Table,
-    objective: Objective,
-    folds: Folds,
-    supports: np.ndarray,
-    *,
-    hidden: Shape,
-    training: Training,
-    seed: int,
-    progress: Callable[[], None],
-    patient: bool = True,
+    problem: Problem, supports: np.ndarray, *, hidden: Shape, progress: Callable[[], None], patient: bool = True
 ) -> Refit:
-    """Refit networks on each set of columns, one for each fold, and keep each set's best moment.
+    """Refit networks on each set of groups, one for each fold, and keep each set's best moment.
 
     Parameters
     ----------
-    table
-        Standardised columns.
-    objective
-        The task, with its target.
-    folds
+    problem
         The network of a fold learns on the rows outside it and is scored on those inside.
     supports
-        Sets of columns, bool, shape (n_sets, n_columns).
+        Sets of groups, bool, shape (n_sets, n_groups).
     hidden
         Hidden layers, or what makes networks of a user's own.
-    training
-        Settings.
-    seed
-        Fixes everything that is drawn.
     progress
         Called after each step.
     patient
         False stops when the losses have not been lower for a third of the steps.
     """
-    generator = torch.Generator().manual_seed(seed)
-    used = np.flatnonzero(supports.any(0))
+    table, objective, folds, training = problem.table, problem.objective, problem.folds, problem.training
+    # Batches and weights are others than those of the path.
+    generator = torch.Generator().manual_seed(problem.seed + 1)
+    columns = supports[:, problem.groups.cpu().numpy()]
+    used = np.flatnonzero(columns.any(0))
     part = table.restricted(torch.from_numpy(used))
-    sets = torch.from_numpy(supports[:, used].T)
+    sets = torch.from_numpy(columns[:, used].T)
     networks = make_networks(hidden, sets, objective, len(folds), table.device, generator)
     held = sets.to(table.device, torch.float32).unsqueeze(-1)
     learning_rate = training.learning_rate_for(len(used)) if hidden else training.linear_learning_rate

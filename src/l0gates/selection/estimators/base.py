@@ -14,7 +14,8 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 
 from ..encoding.source import is_frame, refuse_duplicates
 from ..engine.methods import at_rate, stable
-from ..engine.search import Problem, Selection, search
+from ..engine.problem import Problem
+from ..engine.search import Selection, search
 from ..engine.steps import Progress, Steps
 from ..engine.threads import threads_for
 from ..objectives import Objective

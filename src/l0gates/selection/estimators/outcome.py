@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ..engine.path import RECORD_EVERY
+from ..engine.problem import Problem
 from ..engine.refit import Refit
-from ..engine.search import Problem, Selection, refit_all
+from ..engine.search import Selection, refit_all
 from ..model import Model
 from ..objectives import restore, standard_error
 from ..results import Candidates, SelectionPath
