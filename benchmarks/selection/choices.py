@@ -13,7 +13,8 @@ import torch
 
 from l0gates.selection.engine.folds import Folds, balanced_folds
 from l0gates.selection.engine.modules import Shape
-from l0gates.selection.engine.search import Problem, search, train_path
+from l0gates.selection.engine.problem import Problem
+from l0gates.selection.engine.search import search, train_path
 from l0gates.selection.engine.table import Table
 from l0gates.selection.engine.training import Training
 from l0gates.selection.objectives import make_objective

@@ -18,7 +18,7 @@ from scipy.signal import lfilter
 from l0gates.selection.engine.folds import balanced_folds
 from l0gates.selection.engine.knockoffs import knockoff_threshold
 from l0gates.selection.engine.methods import against_knockoffs
-from l0gates.selection.engine.search import Problem
+from l0gates.selection.engine.problem import Problem
 from l0gates.selection.engine.table import Table
 from l0gates.selection.engine.training import Training
 from l0gates.selection.objectives import make_objective

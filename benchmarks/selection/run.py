@@ -5,6 +5,7 @@ A run of more than ``LIMIT`` CPU seconds is stopped and recorded as such, and it
 of this task.
 """
 
+import compileall
 import json
 import os
 import resource
@@ -78,6 +79,8 @@ def _seeds(tasks_of: str, method: str) -> int:
 
 def run(arguments: Namespace) -> None:
     """Run and record what is planned, asked for and not recorded yet."""
+    # What pip does for an installed package.
+    compileall.compile_dir(ROOT / "src", quiet=1)
     only = set(arguments.only.split(",")) if arguments.only else None
     python = arguments.peers or PEERS
     for one in planned(arguments.data, arguments.seeds):

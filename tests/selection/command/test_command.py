@@ -226,6 +226,21 @@ def test_an_interruption_at_work_is_said_in_one_line(tmp_path):
     assert list(out.iterdir()) == []
 
 
+def test_an_interruption_in_the_moment_of_writing_comes_too_late(houses, tmp_path, capsys, monkeypatch):
+    save = L0Regressor.save
+
+    def save_and_interrupt(estimator, folder):
+        save(estimator, folder)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(L0Regressor, "save", save_and_interrupt)
+    handler = signal.getsignal(signal.SIGINT)
+    assert main(["select", str(houses), "--target", "price", "--out", str(tmp_path / "out")]) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["model", "selection.json"]
+    assert f"written: {tmp_path / 'out' / 'selection.json'}" in capsys.readouterr().out
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
 def test_a_failed_write_leaves_nothing_behind(tmp_path):
     (tmp_path / "selection.json").write_text("old")
     with pytest.raises(TypeError):

@@ -5,7 +5,7 @@ import torch
 
 from l0gates.selection.engine.folds import balanced_folds
 from l0gates.selection.engine.path import PathTraining
-from l0gates.selection.engine.search import Problem
+from l0gates.selection.engine.problem import Problem
 from l0gates.selection.engine.table import Table
 from l0gates.selection.engine.training import Training
 from l0gates.selection.objectives import make_objective
@@ -48,14 +48,4 @@ def problem(X, y, *, hidden=(), seed=0, groups=None, fixed=(), task="auto", **se
 
 def training_of(made):
     """The path's training for a problem."""
-    return PathTraining(
-        made.table,
-        made.objective,
-        made.folds,
-        groups=made.groups,
-        fixed=made.fixed,
-        hidden=made.hidden,
-        gate=made.gate,
-        training=made.training,
-        seed=made.seed,
-    )
+    return PathTraining(made)

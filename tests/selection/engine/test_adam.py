@@ -16,7 +16,7 @@ def test_steps_are_those_of_pytorchs_adam(weight_decay):
     for step in range(5):
         adam.learning_rate = reference.param_groups[0]["lr"] = 0.1 / (1 + step)
         for own, other in zip(ours, theirs, strict=True):
-            own.grad = other.grad = torch.randn(own.shape)
+            own.grad = other.grad = torch.randn(own.mT.shape).mT if own.dim() == 2 else torch.randn(own.shape)
         adam.step()
         reference.step()
     for own, other in zip(ours, theirs, strict=True):

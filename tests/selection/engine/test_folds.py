@@ -22,9 +22,9 @@ def test_they_part_the_rows_and_balance_the_strata(n_rows):
 def test_batches_come_from_their_own_side_and_every_row_comes():
     folds = Folds([(np.arange(4, 12), np.arange(4)), (np.arange(8), np.arange(8, 12))])
     draws = generator()
-    inside = torch.cat([folds.batch_inside(3, draws) for _ in range(60)], 1)
-    outside = torch.cat([folds.batch_outside(100, draws) for _ in range(60)], 1)
-    assert folds.batch_inside(100, draws).shape == (2, 4)
+    drawn = folds.batches(60, 5, draws)
+    assert drawn.shape == (60, 2, 2, 5)
+    assert folds.batches(1, 100, draws).shape == (1, 2, 2, 8)
     for fold in range(2):
-        assert set(inside[fold].tolist()) == set(folds.inside[fold].tolist())
-        assert set(outside[fold].tolist()) == set(folds.outside[fold].tolist())
+        for side, rows in enumerate((folds.outside, folds.inside)):
+            assert set(drawn[:, fold, side].flatten().tolist()) == set(rows[fold].tolist())

@@ -34,54 +34,58 @@ def plain_outputs(networks, inputs, hidden, gates=None):
     return torch.stack(lanes)
 
 
-def mean_squares(outputs):
+def squares(outputs):
     return (outputs - 1).square().sum(-1)
 
 
-@pytest.mark.parametrize("hidden", [(), (5,), (6, 4), (6, 4, 3)])
+def squares_and_slopes(outputs):
+    return squares(outputs), 2 * (outputs - 1)
+
+
+@pytest.mark.parametrize("hidden", [(), (5,), (9, 4), (6, 10, 3)])
 def test_outputs_are_those_of_each_network_for_itself(hidden):
     networks = networks_of(hidden)
     inputs = torch.randn(FOLDS, ROWS, COLUMNS, generator=generator(9)).double()
     expected = plain_outputs(networks, inputs, hidden)
-    torch.testing.assert_close(networks.outputs(networks.project(inputs)), expected)
+    torch.testing.assert_close(networks.outputs(inputs), expected)
     for fold in range(FOLDS):
         torch.testing.assert_close(networks.fold_outputs(inputs[fold], fold), expected[:, fold])
         one = networks.lane(1, torch.arange(COLUMNS))
         torch.testing.assert_close(one.fold_outputs(inputs[fold], fold)[0], expected[1, fold])
 
 
-@pytest.mark.parametrize("hidden", [(), (5,), (6, 4)])
+@pytest.mark.parametrize("hidden", [(), (5,), (9, 4)])
 def test_gradients_of_teaching_are_autograds(hidden):
     networks = networks_of(hidden)
     inputs = torch.randn(FOLDS, ROWS, COLUMNS, generator=generator(9)).double()
     held = (torch.rand(COLUMNS, LANES, 1, generator=generator(3)) > 0.4).double()
-    networks.teach(inputs, mean_squares, held=held)
+    networks.teach(inputs, squares_and_slopes, held=held)
     reference = networks_of(hidden)
     leaves = [parameter.clone().requires_grad_() for parameter in reference.parameters()]
     reference.load(leaves)
-    (mean_squares(plain_outputs(reference, inputs, hidden)).sum() / ROWS).backward()
+    (squares(plain_outputs(reference, inputs, hidden)).sum() / ROWS).backward()
     for i, (parameter, leaf) in enumerate(zip(networks.parameters(), leaves, strict=True)):
         torch.testing.assert_close(parameter.grad, leaf.grad * held if i == 0 else leaf.grad)
 
 
-@pytest.mark.parametrize("hidden", [(), (5,), (6, 4)])
+@pytest.mark.parametrize("hidden", [(), (5,), (9, 4)])
 def test_rows_outside_teach_the_weights_and_rows_inside_the_gates(hidden):
     draws = generator(9)
-    outside, inside = (torch.randn(FOLDS, rows, COLUMNS, generator=draws).double() for rows in (ROWS, 5))
-    gates = torch.rand(2, FOLDS, COLUMNS, generator=draws).double()
+    rows = torch.randn(FOLDS, 2, ROWS, COLUMNS, generator=draws).double()
+    gates = torch.rand(FOLDS, 2, COLUMNS, generator=draws).double()
     networks = networks_of(hidden, lanes=1)
-    by_gate, losses = networks.teach_both(outside, inside, gates, mean_squares, mean_squares)
+    by_gate, losses = networks.teach_both(rows, gates, squares_and_slopes)
     found = [parameter.grad for parameter in networks.parameters()]
 
     reference = networks_of(hidden, lanes=1)
     leaves = [parameter.clone().requires_grad_() for parameter in reference.parameters()]
     reference.load(leaves)
-    (mean_squares(plain_outputs(reference, outside, hidden, gates[0])).sum() / ROWS).backward()
+    (squares(plain_outputs(reference, rows[:, 0], hidden, gates[:, 0])).sum() / ROWS).backward()
     for own, leaf in zip(found, leaves, strict=True):
         torch.testing.assert_close(own, leaf.grad)
-    opened = gates[1].clone().requires_grad_()
-    expected = mean_squares(plain_outputs(reference, inside, hidden, opened))
-    torch.testing.assert_close(losses, expected.detach())
+    opened = gates[:, 1].clone().requires_grad_()
+    expected = squares(plain_outputs(reference, rows[:, 1], hidden, opened))
+    torch.testing.assert_close(losses, expected[0].detach())
     torch.testing.assert_close(by_gate, torch.autograd.grad(expected.mean(), opened)[0])
 
 
@@ -99,7 +103,7 @@ def test_a_column_taken_out_changes_nothing_where_it_was_zero():
     networks = networks_of((6, 4))
     inputs = torch.randn(FOLDS, ROWS, COLUMNS, generator=generator(9)).double()
     inputs[..., 2] = 0
-    expected = networks.outputs(networks.project(inputs))
+    expected = networks.outputs(inputs)
     kept = torch.tensor([0, 1, 3])
     assert networks.restrict(kept) is networks.first
-    torch.testing.assert_close(networks.outputs(networks.project(inputs[..., kept])), expected)
+    torch.testing.assert_close(networks.outputs(inputs[..., kept]), expected)

@@ -26,9 +26,11 @@ def test_the_penalty_weight_rises_from_far_below_noise_to_where_no_column_pays(t
     assert alphas[0] == pytest.approx(0.3 / 300)
     assert (np.diff(alphas) >= 0).all()
     assert alphas[-1] > alphas[0]
-    trained.n_steps = 200
-    # The squared error of a standardised target is halved.
-    assert trained.alpha == pytest.approx(0.5)
+    # In 200 steps, if it never grows faster, and the squared error of a standardised target is halved.
+    steady = training_of(problem(*linear()))
+    for steady.n_steps in range(1, 201):
+        steady._grow()
+    assert steady.alpha == pytest.approx(0.5)
 
 
 def test_noise_closes_before_what_matters(trained):
@@ -83,6 +85,19 @@ def test_weight_decay_falls_with_the_open_columns(trained):
     fresh = training_of(problem(*linear()))
     assert fresh._weight_optimizer.weight_decay == pytest.approx(1e-2)
     assert 1e-3 <= trained._weight_optimizer.weight_decay < 2e-3
+
+
+def test_the_penalty_weight_grows_faster_while_no_gate_moves():
+    training = training_of(problem(*linear()))
+    training.n_steps = 100
+    grown = []
+    for active_probs in ([1.0, 0.99, 0.01, 0.0], [1.0, 0.5, 0.01, 0.0]):
+        training._set_pace(np.array(active_probs))
+        before = np.log(training.alpha)
+        training._grow()
+        grown.append(np.log(training.alpha) - before)
+    assert grown[0] == pytest.approx(4 * grown[1])
+    assert grown[1] > 0
 
 
 def test_linear_paths_hold_the_best_subset_of_each_size():

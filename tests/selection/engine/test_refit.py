@@ -13,9 +13,7 @@ def test_linear_models_reach_the_least_squares_loss_out_of_fold():
     made = problem(X, y, refit_iter=400)
     supports = np.zeros((3, 8), dtype=bool)
     supports[0, [0, 2]] = supports[1, 0] = True
-    fitted = refit(
-        made.table, made.objective, made.folds, supports, hidden=(), training=made.training, seed=0, progress=no_step
-    )
+    fitted = refit(made, supports, hidden=(), progress=no_step)
     assert fitted.columns.tolist() == [0, 2]
     target = made.objective.target.double().numpy()
     for number, support in enumerate(supports):
@@ -33,8 +31,7 @@ def test_the_kept_models_are_those_of_the_losses():
     made = problem(X, y, hidden=(6,))
     supports = np.zeros((2, 8), dtype=bool)
     supports[0, [0, 2]] = supports[1, [2, 5]] = True
-    settings = {"hidden": (6,), "training": made.training, "seed": 0, "progress": no_step}
-    fitted = refit(made.table, made.objective, made.folds, supports, **settings)
+    fitted = refit(made, supports, hidden=(6,), progress=no_step)
     part = made.table.restricted(torch.from_numpy(fitted.columns))
     for number in range(2):
         losses = [
@@ -53,6 +50,22 @@ def test_a_column_outside_a_set_changes_nothing():
     losses = []
     for table in (X, other):
         made = problem(table, y, hidden=(6,), refit_iter=20)
-        settings = {"hidden": (6,), "training": made.training, "seed": 0, "progress": no_step}
-        losses.append(refit(made.table, made.objective, made.folds, supports, **settings).row_losses)
+        losses.append(refit(made, supports, hidden=(6,), progress=no_step).row_losses)
     assert torch.equal(*losses)
+
+
+def test_an_impatient_refit_stops_where_it_only_memorises():
+    draws = np.random.default_rng(0)
+    X, y = draws.standard_normal((80, 30)), draws.standard_normal(80)
+    made = problem(X, y, refit_iter=120, hidden=(16,))
+    taken, losses = [], []
+    for patient in (True, False):
+        steps = []
+        every = np.ones((1, 30), dtype=bool)
+        fitted = refit(made, every, hidden=(16,), progress=lambda own=steps: own.append(1), patient=patient)
+        taken.append(len(steps))
+        losses.append(fitted.row_losses.mean().item())
+    assert taken[0] == 120
+    assert taken[1] < 80
+    # The best moment was early, and is kept.
+    assert losses[0] == losses[1]

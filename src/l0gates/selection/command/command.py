@@ -1,7 +1,11 @@
 """``l0gates select``: from its arguments to what it prints and writes."""
 
+import signal
 import sys
+import threading
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ...errors import ArgumentError
 from . import console
@@ -35,17 +39,29 @@ def run(arguments: Namespace) -> int:
         if probes:
             kept = [c["name"] for c in summary["columns"] if c["kept"] and c["name"] in probes]
             summary["probes"] = {"added": probes, "kept": kept}
-        written = []
-        if arguments.out is not None:
-            estimator.save(arguments.out / "model")
-            written = [write_json(summary, arguments.out), arguments.out / "model"]
         console.print_summary(summary)
-        for path in written:
-            print(f"written: {path}")  # noqa: T201
+        if arguments.out is not None:
+            with _too_late_to_interrupt():
+                estimator.save(arguments.out / "model")
+                for path in (write_json(summary, arguments.out), arguments.out / "model"):
+                    print(f"written: {path}")  # noqa: T201
     except (ArgumentError, OSError) as error:
         print(f"l0gates select: {error}", file=sys.stderr)  # noqa: T201
         return 2
     return 0
+
+
+@contextmanager
+def _too_late_to_interrupt() -> Iterator[None]:
+    """The last moments of the command, in which Ctrl-C does nothing: half of what belongs together would be left."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Ctrl-C does not come here
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _load(arguments: Namespace) -> tuple[Table, list[str]]:

@@ -37,20 +37,21 @@ class Adam:
         self.parameters = list(parameters)
         self._means = [torch.zeros_like(parameter) for parameter in self.parameters]
         self._squares = [torch.zeros_like(parameter) for parameter in self.parameters]
-        self._steps = [torch.zeros((), device=parameter.device) for parameter in self.parameters]
+        self._step = torch.zeros((), device=parameters[0].device)
 
     @torch.no_grad()
     def step(self) -> None:
         """Change every parameter once."""
-        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
-        torch._foreach_add_(self._steps, 1)
+        # The fused call reads memory in its order, whatever the strides.
+        gradients = [parameter.grad.contiguous() for parameter in self.parameters if parameter.grad is not None]
+        self._step += 1
         torch._fused_adam_(
             self.parameters,
             gradients,
             self._means,
             self._squares,
             [],
-            self._steps,
+            [self._step] * len(self.parameters),
             lr=self.learning_rate,
             beta1=_BETA1,
             beta2=_BETA2,
@@ -67,8 +68,8 @@ class Adam:
             moments[number] = moments[number].index_select(dim, kept).contiguous()
 
     def state(self) -> dict[str, Tensor]:
-        """The moments and steps, by name."""
-        parts = {"mean": self._means, "square": self._squares, "step": self._steps}
+        """The moments and the steps taken, by name."""
+        parts = {"mean": self._means, "square": self._squares, "step": [self._step]}
         return {f"{name}.{i}": tensor for name, tensors in parts.items() for i, tensor in enumerate(tensors)}
 
     def load(self, state: dict[str, Tensor]) -> None:
@@ -76,4 +77,4 @@ class Adam:
         numbers = range(len(self.parameters))
         self._means = [state[f"mean.{i}"] for i in numbers]
         self._squares = [state[f"square.{i}"] for i in numbers]
-        self._steps = [state[f"step.{i}"] for i in numbers]
+        self._step = state["step.0"]

@@ -5,7 +5,7 @@ import json
 import time
 from dataclasses import asdict
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,9 +13,7 @@ import torch
 from ...errors import refusal
 from ..files import read_folder, write_folder
 from .path import PathTraining
-
-if TYPE_CHECKING:
-    from .search import Problem
+from .problem import Problem
 
 # Seconds between checkpoints.
 _EVERY = 10.0
@@ -35,7 +33,7 @@ class Checkpoints:
     def __init__(self, folder: str | FilePath, *, every: float = _EVERY) -> None:
         self._folder, self._every, self._last = FilePath(folder), every, time.monotonic()
 
-    def restore(self, training: PathTraining, problem: "Problem") -> None:
+    def restore(self, training: PathTraining, problem: Problem) -> None:
         """Bring a fresh training to its last checkpoint, where there is one.
 
         Raises
@@ -56,7 +54,7 @@ class Checkpoints:
             )
         training.load(values, arrays)
 
-    def offer(self, training: PathTraining, problem: "Problem") -> None:
+    def offer(self, training: PathTraining, problem: Problem) -> None:
         """Save the training if it is at a point of the path, and time."""
         due = training.done or time.monotonic() - self._last >= self._every
         if due and training.at_point:
@@ -64,11 +62,11 @@ class Checkpoints:
             write_folder(self._place(problem), {"fingerprint": fingerprint(problem), **values}, arrays)
             self._last = time.monotonic()
 
-    def _place(self, problem: "Problem") -> FilePath:
+    def _place(self, problem: Problem) -> FilePath:
         return self._folder / f"path-{problem.seed}"
 
 
-def fingerprint(problem: "Problem") -> str:
+def fingerprint(problem: Problem) -> str:
     """A digest of what a path depends on."""
     digest = hashlib.sha256()
     settings: dict[str, Any] = asdict(problem.training)

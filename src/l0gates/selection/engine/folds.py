@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 
 class Folds:
@@ -25,17 +26,29 @@ class Folds:
         self.outside = [torch.as_tensor(outside) for outside, _ in pairs]
         self.inside = [torch.as_tensor(inside) for _, inside in pairs]
         self.scored = torch.cat(self.inside)
+        sides = [[outside, inside] for outside, inside in zip(self.outside, self.inside, strict=True)]
+        self._lengths = torch.tensor([[[len(numbers)] for numbers in pair] for pair in sides])
+        flat = [numbers for pair in sides for numbers in pair]
+        self._numbers = pad_sequence(flat, batch_first=True).view(len(sides), 2, -1)
 
     def __len__(self) -> int:
         return len(self.inside)
 
-    def batch_inside(self, size: int, generator: torch.Generator) -> Tensor:
-        """Row numbers drawn from inside each fold: shape (n_folds, at most size)."""
-        return _batch(self.inside, size, generator)
+    def batches(self, count: int, size: int, generator: torch.Generator) -> Tensor:
+        """Row numbers drawn, with replacement, from outside and from inside each fold.
 
-    def batch_outside(self, size: int, generator: torch.Generator) -> Tensor:
-        """Row numbers drawn from outside each fold: shape (n_folds, at most size)."""
-        return _batch(self.outside, size, generator)
+        No more at a time than there are outside of the smallest.
+
+        Returns
+        -------
+        Tensor
+            int64, shape (count, n_folds, 2, at most size): outside, then inside.
+        """
+        size = min(size, int(self._lengths[:, 0].min()))
+        # In float64, a number below 1 times a length is below the length.
+        draws = torch.rand(count, *self._lengths.shape[:2], size, dtype=torch.float64, generator=generator)
+        picks = (draws * self._lengths).long()
+        return self._numbers.expand(count, -1, -1, -1).gather(-1, picks)
 
 
 def balanced_folds(n_rows: int, n_folds: int, strata: Tensor | None, generator: torch.Generator) -> Folds:
@@ -57,9 +70,3 @@ def balanced_folds(n_rows: int, n_folds: int, strata: Tensor | None, generator: 
     numbers[order] = torch.arange(n_rows) % n_folds
     rows = np.arange(n_rows)
     return Folds([(rows[numbers != fold], rows[numbers == fold]) for fold in range(n_folds)])
-
-
-def _batch(rows: list[Tensor], size: int, generator: torch.Generator) -> Tensor:
-    size = min(size, *(len(numbers) for numbers in rows))
-    picks = [torch.randint(len(numbers), (size,), generator=generator) for numbers in rows]
-    return torch.stack([numbers[pick] for numbers, pick in zip(rows, picks, strict=True)])

@@ -4,7 +4,15 @@ import torch
 from torch import Tensor
 
 from ...functional import binary_concrete_active_prob, binary_concrete_gate, gaussian_active_prob, gaussian_gate
-from ...ops.binary_concrete import BINARY_CONCRETE, EPS, LOWER_BOUND, TEMPERATURE, UPPER_BOUND, log_alpha_of
+from ...ops.binary_concrete import (
+    BINARY_CONCRETE,
+    EPS,
+    LOWER_BOUND,
+    TEMPERATURE,
+    UPPER_BOUND,
+    active_prob_offset,
+    log_alpha_of,
+)
 from ...ops.distribution import Distribution
 from ...ops.gaussian import GAUSSIAN, STD, mu_of
 from ...ops.noise import uniform
@@ -47,6 +55,7 @@ class ColumnGates:
             start = log_alpha_of(
                 init_active_prob, temperature=TEMPERATURE, lower_bound=LOWER_BOUND, upper_bound=UPPER_BOUND
             )
+            self._offset = float(active_prob_offset(*self._constants[:3]))
         self.parameter = torch.full(fixed.shape, start, device=fixed.device)
         self.fixed = fixed
 
@@ -70,7 +79,7 @@ class ColumnGates:
         if self._distribution is GAUSSIAN:
             density = torch.exp(-0.5 * (self.parameter / STD).square()) / (STD * (2 * torch.pi) ** 0.5)
         else:
-            active = self.active_probs()
+            active = torch.sigmoid(self.parameter - self._offset)
             density = active * (1 - active)
         return torch.where(self.fixed, 0.0, density)
 

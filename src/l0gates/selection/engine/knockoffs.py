@@ -8,7 +8,6 @@ regression", ICML 2016.
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.covariance import ledoit_wolf
 
 
 @dataclass(frozen=True)
@@ -56,6 +55,8 @@ def gaussian_knockoffs(columns: np.ndarray, groups: np.ndarray, generator: np.ra
     >>> bool(abs(np.corrcoef(columns.T, copies.T)[:2, 2:]).max() < 0.1)
     True
     """
+    from sklearn.covariance import ledoit_wolf
+
     columns = np.asarray(columns, dtype=np.float64)
     covariance, _ = ledoit_wolf(columns, assume_centered=True)
     blocks = np.where(groups[:, None] == groups[None], covariance, 0.0)

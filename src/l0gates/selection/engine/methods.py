@@ -10,7 +10,8 @@ from .choice import distinct_sets, search_charge
 from .folds import Folds
 from .knockoffs import Knockoffs, gaussian_knockoffs, knockoff_threshold
 from .path import Path
-from .search import Problem, Selection, compare, train_path
+from .problem import Problem
+from .search import Selection, compare, train_path
 from .stability import Stability, complementary_halves, stability_of
 from .table import Table
 

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from ...errors import refusal
 from ..objectives import Objective
-from .networks import Networks, RowLosses
+from ..objectives.base import Slopes
+from .networks import Networks
 
 # Makes a network from the numbers of its inputs and outputs.
 Factory = Callable[[int, int], nn.Module]
@@ -88,24 +89,28 @@ class Modules:
         pairs = zip(best, self.tensors(), lanes, strict=True)
         return [new.clone() if better[lane] else old.clone() for old, new, lane in pairs]
 
-    def teach(self, inputs: Tensor, losses: RowLosses, *, held: Tensor | None = None) -> None:
+    def teach(self, inputs: Tensor, slopes: Slopes, *, held: Tensor | None = None) -> None:
         """As :meth:`Networks.teach`; ``held`` says nothing new here."""
         self._clear()
         with self._seeded():
             outputs = torch.stack([self._lane_outputs(lane, inputs) for lane in range(len(self.modules))])
-        (losses(outputs).sum() / inputs.shape[1]).backward()
+        outputs.backward(slopes(outputs.detach())[1] / inputs.shape[1])
 
-    def teach_both(
-        self, outside: Tensor, inside: Tensor, gates: Tensor, losses: RowLosses, inside_losses: RowLosses
-    ) -> tuple[Tensor, Tensor]:
+    def teach_both(self, inputs: Tensor, gates: Tensor, slopes: Slopes) -> tuple[Tensor, Tensor]:
         """As :meth:`Networks.teach_both`; modules are in training mode outside the folds and in evaluation inside."""
-        self.teach(outside * gates[0].unsqueeze(1), losses)
-        opened = gates[1].clone().requires_grad_()
+        self._clear()
+        outside, inside = inputs.unbind(1)
+        opened = gates[:, 1].clone().requires_grad_()
+        with self._seeded():
+            taught = self._lane_outputs(0, outside * gates[:, :1])
         self._mode(training=False)
-        held = inside_losses(self._lane_outputs(0, inside * opened.unsqueeze(1)).unsqueeze(0))
+        held = self._lane_outputs(0, inside * opened.unsqueeze(1))
         self._mode(training=True)
-        (by_gate,) = torch.autograd.grad(held.mean(), opened)
-        return by_gate, held.detach()
+        losses, gradient = slopes(torch.stack([taught, held], 1).detach().unsqueeze(0))
+        # The weights are taught by the rows outside, and the gates by those inside.
+        taught.backward(gradient[0, :, 0] / inputs.shape[2])
+        (by_gate,) = torch.autograd.grad(held, opened, gradient[0, :, 1] / losses[:, :, 1].numel())
+        return by_gate, losses[0, :, 1]
 
     @torch.no_grad()
     def fold_outputs(self, inputs: Tensor, fold: int) -> Tensor:

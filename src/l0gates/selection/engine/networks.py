@@ -5,16 +5,17 @@ the networks together, and each gradient takes its own rows only; written out, a
 """
 
 import math
-from collections.abc import Callable
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-# From outputs, shape (n_lanes, n_folds, rows, n_outputs), to the loss of each row, shape (n_lanes, n_folds, rows).
-RowLosses = Callable[[Tensor], Tensor]
+from ..objectives.base import Slopes
+
 # Rows at a time where a whole table goes through the networks.
 _CHUNK = 8192
+# Columns from which a product is fast as it stands.
+_FEW = 8
 
 
 class Networks:
@@ -104,107 +105,105 @@ class Networks:
         own = [first[:, columns.to(first.device), number : number + 1], *(part[number : number + 1] for part in rest)]
         return Networks.of([part.clone() for part in own], first.shape[-1] - self.n_hidden)
 
-    def project(self, inputs: Tensor, gates: Tensor | None = None) -> Tensor:
-        """The first layer before its bias.
+    def outputs(self, inputs: Tensor) -> Tensor:
+        """The outputs for the rows that the networks of each fold see.
 
         Parameters
         ----------
         inputs
-            Shape (n_folds, rows, n_columns): the rows that the networks of each fold see.
-        gates
-            Shape (n_folds, n_columns), in all lanes; they multiply the weights and not the data, which is less work.
+            Shape (n_folds, rows, n_columns).
 
         Returns
         -------
         Tensor
-            Shape (n_folds, rows, n_lanes * units).
+            Shape (n_lanes, n_folds, rows, n_outputs).
         """
-        first = self.first if gates is None else self.first * gates[..., None, None]
-        return torch.bmm(inputs, first.flatten(2))
+        return self._later(_product(inputs, self.first.flatten(2)))[0]
 
-    def outputs(self, projected: Tensor) -> Tensor:
-        """The outputs, shape (n_lanes, n_folds, rows, n_outputs), of what :meth:`project` gave.
-
-        What :meth:`backward` needs of them is kept until the next call.
-        """
-        outputs, self._kept = _later(projected, self.first, self.first_bias, self.weights, self.biases, self.n_hidden)
-        return outputs
-
-    def backward(self, gradient: Tensor, n_rows: int) -> Tensor:
-        """Gradients of the weights after the first layer, from the outputs' gradient.
-
-        Parameters
-        ----------
-        gradient
-            Of the outputs, their shape.
-        n_rows
-            How many of the rows, from the first on, teach the weights.
-
-        Returns
-        -------
-        Tensor
-            The gradient of what :meth:`project` gave, for all rows.
-        """
-        behind, hidden = gradient, gradient
-        for i in reversed(range(len(self.weights))):
-            taught = behind[:, :, :n_rows]
-            self.weights[i].grad = self._kept[i][:, :, :n_rows].mT @ taught
-            if i < len(self.biases):
-                self.biases[i].grad = taught.sum(-2, keepdim=True)
-            hidden = behind @ self.weights[i].mT
-            behind = hidden.mul_(self._kept[i] > 0)
-        both = torch.cat([behind, gradient], -1) if self.weights else gradient
-        self.first_bias.grad = both[:, :, :n_rows].sum(-2, keepdim=True)
-        return both.permute(1, 2, 0, 3).flatten(2)
-
-    def teach(self, inputs: Tensor, losses: RowLosses, *, held: Tensor | None = None) -> None:
+    def teach(self, inputs: Tensor, slopes: Slopes, *, held: Tensor | None = None) -> None:
         """Set the gradients of the parameters to those of the mean loss of each network's rows.
 
         Parameters
         ----------
         inputs
             Shape (n_folds, rows, n_columns).
-        losses
+        slopes
             Of the outputs for these rows.
         held
             1 where a lane has a column, else 0, shape (n_columns, n_lanes, 1); None where all have all.
         """
-        outputs = self.outputs(self.project(inputs)).requires_grad_()
-        (gradient,) = torch.autograd.grad(losses(outputs).sum() / inputs.shape[1], outputs)
-        behind = self.backward(gradient, inputs.shape[1])
-        first = self.first_gradient(inputs, behind)
-        self.first.grad = first if held is None else first * held
+        outputs, kept = self._later(_product(inputs, self.first.flatten(2)))
+        behind = self._backward(slopes(outputs)[1].div_(inputs.shape[1]), kept, inputs.shape[1])
+        first = _product(inputs.mT, behind).reshape(self.first.shape)
+        self.first.grad = first if held is None else first.mul_(held)
 
-    def teach_both(
-        self, outside: Tensor, inside: Tensor, gates: Tensor, losses: RowLosses, inside_losses: RowLosses
-    ) -> tuple[Tensor, Tensor]:
+    def teach_both(self, inputs: Tensor, gates: Tensor, slopes: Slopes) -> tuple[Tensor, Tensor]:
         """As :meth:`teach` by gated rows outside the folds, with the gates' gradient by rows inside them.
+
+        Gates multiply the first layer's weights and not the data, which is less work.
 
         Parameters
         ----------
-        outside, inside
-            Shapes (n_folds, rows, n_columns).
+        inputs
+            Rows outside and inside, shape (n_folds, 2, rows, n_columns).
         gates
-            On outside and inside rows, shape (2, n_folds, n_columns).
-        losses, inside_losses
-            Of the outputs for the rows outside and inside.
+            On outside and inside rows, shape (n_folds, 2, n_columns).
+        slopes
+            Of the outputs for all these rows, shape (1, n_folds, 2, rows, n_outputs).
 
         Returns
         -------
         tuple
             The derivative of the mean loss of all inside rows by their gates, shape (n_folds, n_columns), and the
-            loss of each, shape (n_lanes, n_folds, rows).
+            loss of each, shape (n_folds, rows).
         """
-        n_outside = outside.shape[1]
-        projected = [self.project(outside, gates[0]), self.project(inside, gates[1])]
-        outputs = self.outputs(torch.cat(projected, 1)).requires_grad_()
-        loss = losses(outputs[:, :, :n_outside]).sum() / n_outside
-        held = inside_losses(outputs[:, :, n_outside:])
-        (gradient,) = torch.autograd.grad(loss + held.mean(), outputs)
-        behind = self.backward(gradient, n_outside)
-        by_gate = (self.first_gradient(inside, behind[:, n_outside:]) * self.first).sum((2, 3))
-        self.first.grad = self.first_gradient(outside, behind[:, :n_outside]) * gates[0][..., None, None]
-        return by_gate, held.detach()
+        n_folds, _, n_rows, n_columns = inputs.shape
+        first, inputs = self.first.view(n_folds, 1, n_columns, -1), inputs.flatten(0, 1)
+        projected = _product(inputs, (first * gates.unsqueeze(-1)).flatten(0, 1))
+        outputs, kept = self._later(projected.reshape(n_folds, 2 * n_rows, -1))
+        losses, gradient = slopes(outputs.view(1, n_folds, 2, n_rows, -1))
+        gradient[:, :, 0] /= n_rows
+        gradient[:, :, 1] /= n_folds * n_rows
+        behind = self._backward(gradient.flatten(2, 3), kept, n_rows)
+        by_weight = _product(inputs.mT, behind.view(2 * n_folds, n_rows, -1)).reshape(n_folds, 2, n_columns, -1)
+        by_gate = (by_weight[:, 1] * first[:, 0]).sum(-1)
+        self.first.grad = (by_weight[:, 0] * gates[:, 0].unsqueeze(-1)).view(self.first.shape)
+        return by_gate, losses[0, :, 1]
+
+    def _later(self, projected: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The outputs, and every hidden layer, of rows times the first layer: (n_folds, rows, n_lanes * units)."""
+        return _later(projected, self.first, self.first_bias, self.weights, self.biases, self.n_hidden)
+
+    def _backward(self, gradient: Tensor, kept: list[Tensor], n_rows: int) -> Tensor:
+        """Gradients of the weights after the first layer, from the outputs' gradient.
+
+        Parameters
+        ----------
+        gradient
+            Of the outputs, their shape.
+        kept
+            The hidden layers.
+        n_rows
+            How many of the rows, from the first on, teach the weights.
+
+        Returns
+        -------
+        Tensor
+            The gradient of rows times the first layer, for all rows.
+        """
+        behind = gradient.flatten(0, 1)
+        for i in reversed(range(len(self.weights))):
+            weight, taught = self.weights[i], behind[:, :n_rows]
+            weight.grad = _product(kept[i][:, :n_rows].mT, taught).reshape(weight.shape)
+            if i < len(self.biases):
+                self.biases[i].grad = taught.sum(-2, keepdim=True).view(self.biases[i].shape)
+            back = weight.flatten(0, 1).mT
+            hidden = behind * back if behind.shape[-1] == 1 else torch.bmm(behind, back)
+            behind = torch.ops.aten.threshold_backward(hidden, kept[i], 0)
+        both = torch.cat([behind, gradient.flatten(0, 1)], -1) if self.weights else behind
+        self.first_bias.grad = both[:, :n_rows].sum(-2, keepdim=True).view(self.first_bias.shape)
+        n_lanes, n_folds = self.first_bias.shape[:2]
+        return both if n_lanes == 1 else both.unflatten(0, (n_lanes, n_folds)).permute(1, 2, 0, 3).flatten(2)
 
     def keep_better(self, best: list[Tensor], better: Tensor) -> list[Tensor]:
         """The parameters now in the lanes that are better, bool, shape (n_lanes,), and the best ones in the others."""
@@ -227,10 +226,6 @@ class Networks:
         """Where the weights are."""
         return self.first.device
 
-    def first_gradient(self, inputs: Tensor, projected_gradient: Tensor) -> Tensor:
-        """What :meth:`project` passes back to gated first weights, shape of ``first``."""
-        return torch.bmm(inputs.mT, projected_gradient).view(self.first.shape)
-
     def fold_outputs(self, inputs: Tensor, fold: int) -> Tensor:
         """The outputs of one fold's networks: (rows, n_columns) to (n_lanes, rows, n_outputs)."""
         first, first_bias = self.first[fold : fold + 1], self.first_bias[:, fold : fold + 1]
@@ -246,12 +241,18 @@ class Networks:
 def _later(
     projected: Tensor, first: Tensor, first_bias: Tensor, weights: list[Tensor], biases: list[Tensor], n_hidden: int
 ) -> tuple[Tensor, list[Tensor]]:
-    """The outputs and every hidden layer."""
-    before = projected.unflatten(-1, first.shape[2:]).permute(2, 0, 1, 3) + first_bias
+    """The outputs, shape (n_lanes, n_folds, rows, n_outputs), and every hidden layer, lanes and folds as one."""
+    before = (projected.unflatten(-1, first.shape[2:]).permute(2, 0, 1, 3) + first_bias).flatten(0, 1)
     linear = before[..., n_hidden:]
+    shape = (*first_bias.shape[:2], *linear.shape[1:])
     if not weights:
-        return linear, []
+        return linear.reshape(shape), []
     kept = [before[..., :n_hidden].relu()]
     for weight, bias in zip(weights[:-1], biases, strict=True):
-        kept.append((kept[-1] @ weight + bias).relu_())
-    return kept[-1] @ weights[-1] + linear, kept
+        kept.append(torch.baddbmm(bias.flatten(0, 1), kept[-1], weight.flatten(0, 1)).relu_())
+    return (_product(kept[-1], weights[-1].flatten(0, 1)) + linear).reshape(shape), kept
+
+
+def _product(left: Tensor, right: Tensor) -> Tensor:
+    """Matrices times matrices; in a product with few columns these come first, which is several times faster."""
+    return torch.bmm(left, right) if right.shape[-1] >= _FEW else torch.bmm(right.mT, left.mT).mT

@@ -7,26 +7,26 @@ the computation.
 """
 
 from dataclasses import asdict, dataclass, fields
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..objectives import Objective
+from ..objectives.base import Slopes
 from .adam import Adam
-from .folds import Folds
 from .gates import ColumnGates
-from .modules import Shape, make_networks
-from .networks import Networks, RowLosses
-from .table import Table
-from .training import Training
+from .modules import make_networks
+from .networks import Networks
+from .problem import Problem
 
 # The gates are read, and their noise drawn, once in so many steps.
 RECORD_EVERY = 10
 # Below this active probability a gate does not come back.
 _CLOSED = 0.05
+# Above this one it is not about to close; while every gate is settled one way or the other the penalty weight grows
+# so many times as fast.
+_OPEN, _SWIFT = 0.98, 4.0
 # Many columns are memorised by and need weight decay, few do not: it falls with the open part, down to this.
 _LEAST_DECAY = 0.1
 # The penalty weight goes on growing until every gate is closed, for at most so many times the steps asked for: where
@@ -72,53 +72,27 @@ class PathTraining:
 
     Parameters
     ----------
-    table
-        Standardised columns.
-    objective
-        The task, with its target.
-    folds
-        Which rows teach what.
-    groups
-        The gate of each column, shape (n_columns,).
-    fixed
-        The gates that stay open, bool, shape (n_gates,).
-    hidden
-        Hidden layers, or what makes networks of a user's own.
-    gate
-        The gates' distribution.
-    training
-        Settings.
-    seed
-        Fixes everything that is drawn.
+    problem
+        What it is trained on.
     """
 
-    def __init__(
-        self,
-        table: Table,
-        objective: Objective,
-        folds: Folds,
-        *,
-        groups: Tensor,
-        fixed: Tensor,
-        hidden: Shape,
-        gate: str,
-        training: Training,
-        seed: int,
-    ) -> None:
-        self._table, self._objective, self._folds, self._training = table, objective, folds, training
-        self._generator = torch.Generator().manual_seed(seed)
+    def __init__(self, problem: Problem) -> None:
+        table, objective, fixed, training = problem.table, problem.objective, problem.fixed, problem.training
+        self._table, self._objective, self._folds, self._training = table, objective, problem.folds, training
+        self._generator = torch.Generator().manual_seed(problem.seed)
         self._n_gates, self._n_columns = len(fixed), table.n_columns
         self._batch_size = training.batch_size_for(len(table))
         every = torch.ones(table.n_columns, 1, dtype=torch.bool)
-        self.networks = make_networks(hidden, every, objective, len(folds), table.device, self._generator)
-        self.gates = ColumnGates(gate, training.init_active_prob, fixed)
-        self._groups = groups
+        self.networks = make_networks(problem.hidden, every, objective, len(self._folds), table.device, self._generator)
+        self.gates = ColumnGates(problem.gate, training.init_active_prob, fixed)
+        self._groups = problem.groups
         self._columns = torch.arange(table.n_columns)
         self._alive = torch.arange(self._n_gates)
         self._set_optimizers()
         self.lowest = 0.3 * min(1 / len(table), objective.null_loss)
         self.n_steps = 0
         self.done = False
+        self._progress, self._speed = 0.0, 1.0
         self._losses: list[Tensor] = []
         self._points: list[tuple[float, np.ndarray, np.ndarray, float, float]] = []
 
@@ -127,11 +101,9 @@ class PathTraining:
         """The penalty weight now.
 
         It starts far below noise (a column of noise lowers the loss of n rows by about 1/2 in all) and comes, after
-        ``max_iter`` steps, to the loss of the best constant, which no column can lower by more.
+        ``max_iter`` steps or sooner, to the loss of the best constant, which no column can lower by more.
         """
-        start = (self._training.warm_up + self._training.hold) * self._training.max_iter
-        progress = max(0.0, self.n_steps - start) / (self._training.max_iter - start)
-        return float(self.lowest * (self._objective.null_loss / self.lowest) ** progress)
+        return float(self.lowest * (self._objective.null_loss / self.lowest) ** self._progress)
 
     @property
     def path(self) -> Path:
@@ -152,13 +124,13 @@ class PathTraining:
             tensors |= {f"{name}.{key}": value for key, value in optimizer.state().items()}
         arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
         arrays |= {f"path.{name}": value for name, value in asdict(self.path).items()}
-        return {"n_steps": self.n_steps, "done": bool(self.done)}, arrays
+        return {"n_steps": self.n_steps, "progress": self._progress, "done": bool(self.done)}, arrays
 
     def load(self, values: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Take a state of :meth:`state` of a training that was set up alike."""
         device = self._table.device
         tensors = {name: torch.from_numpy(array.copy()).to(device) for name, array in arrays.items()}
-        self.n_steps, self.done = values["n_steps"], values["done"]
+        self.n_steps, self._progress, self.done = values["n_steps"], values["progress"], values["done"]
         self._groups, self._columns, self._alive = tensors["groups"], tensors["columns"].cpu(), tensors["alive"].cpu()
         self._generator.set_state(tensors["generator"].cpu())
         if len(self._columns) < self._table.n_columns:
@@ -184,50 +156,52 @@ class PathTraining:
 
     def step(self) -> None:
         """Train the weights once and, after the warm-up, the gates."""
-        if self.n_steps < self._training.warm_up * self._training.max_iter:
-            self._step_weights()
+        place = self.n_steps % RECORD_EVERY
+        if place == 0:
+            self._draw()
+        rows, slopes = self._rows[place], self._slopes[place]
+        if self._warming_up:
+            self.networks.teach(self._table.rows(rows), slopes)
+            self._weight_optimizer.step()
         else:
-            self._step_both()
+            self._teach_both(rows, slopes, self._noise[place])
         self.n_steps += 1
-        if self.n_steps % RECORD_EVERY == 0:
+        self._grow()
+        if place == RECORD_EVERY - 1:
             self._record()
 
-    def _step_weights(self) -> None:
-        rows = self._folds.batch_outside(self._batch_size, self._generator)
-        self.networks.teach(self._table.rows(rows), self._losses_of(rows))
+    def _teach_both(self, rows: Tensor, slopes: Slopes, noise: Tensor) -> None:
+        gates, slope = self.gates.sample(noise)
+        opened = gates.index_select(-1, self._groups)
+        by_gate, losses = self.networks.teach_both(self._table.rows(rows), opened, slopes)
         self._weight_optimizer.step()
-
-    def _step_both(self) -> None:
-        outside = self._folds.batch_outside(self._batch_size, self._generator)
-        inside = self._folds.batch_inside(self._batch_size, self._generator)
-        gates, slope = self.gates.sample(self._noise())
-        by_gate, losses = self.networks.teach_both(
-            self._table.rows(outside),
-            self._table.rows(inside),
-            gates[:, :, self._groups],
-            self._losses_of(outside),
-            self._losses_of(inside),
-        )
-        self._weight_optimizer.step()
-        summed = torch.zeros_like(slope[1]).index_add_(1, self._groups, by_gate)
+        summed = torch.zeros_like(slope[:, 1]).index_add_(1, self._groups, by_gate)
         penalty = self.alpha * self.gates.penalty_gradient()
-        self.gates.parameter.grad = (summed * slope[1]).sum(0) + penalty
+        self.gates.parameter.grad = (summed * slope[:, 1]).sum(0) + penalty
         self._gate_optimizer.step()
         self._losses.append(losses.flatten())
 
-    def _losses_of(self, rows: Tensor) -> RowLosses:
-        return partial(self._objective.row_losses, rows=rows.to(self._table.device))
+    def _draw(self) -> None:
+        """Rows and gates' noise for the steps to the next point: outside and inside each fold.
 
-    def _noise(self) -> Tensor:
-        """Noise for the gates of both sides and all folds, shape (2, n_folds, n_gates), drawn by the block."""
-        place = self.n_steps % RECORD_EVERY
-        if place == 0 or not hasattr(self, "_block"):
-            seed = torch.randint(2**63 - 1, (), generator=self._generator).to(self.gates.fixed.device)
-            self._block = self.gates.noise(seed, RECORD_EVERY, 2, len(self._folds))
-        return self._block[place]
+        Rows are numbers of shape (n_folds, 2, rows), or (n_folds, rows) where those outside are taught alone; noise is
+        of shape (n_folds, 2, n_gates).
+        """
+        rows = self._folds.batches(RECORD_EVERY, self._batch_size, self._generator).to(self._table.device)
+        seed = torch.randint(2**63 - 1, (), generator=self._generator).to(self._table.device)
+        self._warming_up = self.n_steps < self._training.warm_up * self._training.max_iter
+        self._rows = rows[:, :, 0] if self._warming_up else rows
+        self._slopes = self._objective.batches(self._rows)
+        self._noise = self.gates.noise(seed, RECORD_EVERY, len(self._folds), 2)
+
+    def _grow(self) -> None:
+        growing = self.n_steps - (self._training.warm_up + self._training.hold) * self._training.max_iter
+        if growing > 0:
+            whole = (1 - self._training.warm_up - self._training.hold) * self._training.max_iter
+            self._progress += min(growing, self._speed) / whole
 
     def _record(self) -> None:
-        if self.n_steps <= self._training.warm_up * self._training.max_iter:
+        if self._warming_up:
             return
         probs, support = np.zeros(self._n_gates), np.zeros(self._n_gates, dtype=bool)
         alive, active = self._alive.numpy(), self.gates.active_probs()
@@ -247,7 +221,9 @@ class PathTraining:
             self._drop(self.networks, kept)
 
     def _set_pace(self, active_probs: np.ndarray) -> None:
-        """Learning rate and weight decay for the columns that are open."""
+        """Learning rate and weight decay for the columns that are open, and how fast the penalty weight grows."""
+        settled = (active_probs < _CLOSED) | (active_probs > _OPEN)
+        self._speed = _SWIFT if settled.all() else 1.0
         open_part = float(active_probs.mean())
         self._weight_optimizer.learning_rate = self._training.learning_rate_for(open_part * self._n_columns)
         self._weight_optimizer.weight_decay = self._training.weight_decay * max(_LEAST_DECAY, open_part)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -13,11 +12,15 @@ from .adam import Adam
 from .folds import Folds
 from .modules import Modules, Shape, make_networks
 from .networks import Networks
+from .problem import Problem
 from .table import Table
-from .training import Training
 
 # Times at which the out-of-fold loss is read; each set keeps its best.
 _CHECKPOINTS = 6
+# An impatient refit stops after so many of them without a lower loss.
+_PATIENCE = 2
+# Batches drawn at a time.
+_DRAWN = 50
 
 
 @dataclass(frozen=True)
@@ -48,60 +51,53 @@ class Refit:
 
 
 def refit(
-    table: Table,
-    objective: Objective,
-    folds: Folds,
-    supports: np.ndarray,
-    *,
-    hidden: Shape,
-    training: Training,
-    seed: int,
-    progress: Callable[[], None],
+    problem: Problem, supports: np.ndarray, *, hidden: Shape, progress: Callable[[], None], patient: bool = True
 ) -> Refit:
-    """Refit networks on each set of columns, one for each fold, and keep each set's best moment.
+    """Refit networks on each set of groups, one for each fold, and keep each set's best moment.
 
     Parameters
     ----------
-    table
-        Standardised columns.
-    objective
-        The task, with its target.
-    folds
+    problem
         The network of a fold learns on the rows outside it and is scored on those inside.
     supports
-        Sets of columns, bool, shape (n_sets, n_columns).
+        Sets of groups, bool, shape (n_sets, n_groups).
     hidden
         Hidden layers, or what makes networks of a user's own.
-    training
-        Settings.
-    seed
-        Fixes everything that is drawn.
     progress
         Called after each step.
+    patient
+        False stops when the losses have not been lower for a third of the steps.
     """
-    generator = torch.Generator().manual_seed(seed)
-    used = np.flatnonzero(supports.any(0))
+    table, objective, folds, training = problem.table, problem.objective, problem.folds, problem.training
+    # Batches and weights are others than those of the path.
+    generator = torch.Generator().manual_seed(problem.seed + 1)
+    columns = supports[:, problem.groups.cpu().numpy()]
+    used = np.flatnonzero(columns.any(0))
     part = table.restricted(torch.from_numpy(used))
-    sets = torch.from_numpy(supports[:, used].T)
+    sets = torch.from_numpy(columns[:, used].T)
     networks = make_networks(hidden, sets, objective, len(folds), table.device, generator)
     held = sets.to(table.device, torch.float32).unsqueeze(-1)
     learning_rate = training.learning_rate_for(len(used)) if hidden else training.linear_learning_rate
     optimizer = Adam(networks.parameters(), learning_rate, training.refit_weight_decay)
     batch_size = training.batch_size_for(len(table))
     best = torch.full((len(supports), len(folds.scored)), torch.inf, device=table.device)
-    kept = networks.tensors()
+    kept, worse = networks.tensors(), 0
 
     for step in range(training.refit_iter):
         optimizer.learning_rate = learning_rate * (1 - step / training.refit_iter)
-        rows = folds.batch_outside(batch_size, generator)
-        numbers = rows.to(table.device)
-        networks.teach(part.rows(rows), partial(objective.row_losses, rows=numbers), held=held)
+        if step % _DRAWN == 0:
+            rows = folds.batches(_DRAWN, batch_size, generator)[:, :, 0].to(table.device)
+            slopes = objective.batches(rows)
+        networks.teach(part.rows(rows[step % _DRAWN]), slopes[step % _DRAWN], held=held)
         optimizer.step()
         if (step + 1) % max(1, training.refit_iter // _CHECKPOINTS) == 0:
             current = _out_of_fold(networks, part, objective, folds)
             better = current.mean(-1) < best.mean(-1)
             best = torch.where(better.unsqueeze(1), current, best)
             kept = networks.keep_better(kept, better)
+            worse = 0 if better.any() else worse + 1
+            if worse == _PATIENCE and not patient:
+                break
         progress()
     networks.load(kept)
     return Refit(best.cpu(), hidden, used, networks)

@@ -5,65 +5,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from ..objectives import Objective
-from .checkpoints import Checkpoints
 from .choice import choose, distinct_sets, promising, search_charge, spread, thinned
-from .folds import Folds
 from .modules import Shape
 from .path import Path, PathTraining
+from .problem import Problem
 from .refit import Refit, refit
-from .table import Table
-from .training import Training
 
 # Rounds in which the best set is tried without each of its columns.
 _THINNING_ROUNDS = 3
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is searched: the table, the task, and how networks and gates are trained on it.
-
-    Attributes
-    ----------
-    table
-        Standardised columns.
-    objective
-        The task, with its target.
-    folds
-        Which rows teach what.
-    groups
-        The gate of each column, shape (n_columns,).
-    fixed
-        Gates that stay open, bool, shape (n_groups,).
-    hidden
-        Hidden layers, ``()`` for linear models; or what makes networks of a user's own.
-    gate
-        The gates' distribution.
-    training
-        Settings.
-    seed
-        Fixes everything that is drawn.
-    checkpoints
-        Where paths are kept while they are made.
-    """
-
-    table: Table
-    objective: Objective
-    folds: Folds
-    groups: Tensor
-    fixed: Tensor
-    hidden: Shape
-    gate: str
-    training: Training
-    seed: int
-    checkpoints: Checkpoints | None = None
-
-    @property
-    def shapes(self) -> list[Shape]:
-        """What is refitted: the networks, and a linear model beside them."""
-        return list(dict.fromkeys([self.hidden, ()]))
 
 
 @dataclass
@@ -148,37 +98,16 @@ def refit_all(
     step: Callable[[], None],
     *,
     shapes: Sequence[Shape] | None = None,
+    patient: bool = True,
 ) -> list[Refit]:
-    """The refits of models of all shapes on sets of groups; arguments as for :func:`compare`."""
-    columns = supports[:, problem.groups.cpu().numpy()]
-    return [
-        refit(
-            problem.table,
-            problem.objective,
-            problem.folds,
-            columns,
-            hidden=shape,
-            training=problem.training,
-            seed=problem.seed + 1,
-            progress=step,
-        )
-        for shape in (problem.shapes if shapes is None else shapes)
-    ]
+    """The refits of models of all shapes on sets of groups; arguments as for :func:`compare` and :func:`refit`."""
+    chosen = problem.shapes if shapes is None else shapes
+    return [refit(problem, supports, hidden=shape, progress=step, patient=patient) for shape in chosen]
 
 
 def train_path(problem: Problem, step: Callable[[], None]) -> Path:
     """The path of a problem."""
-    training = PathTraining(
-        problem.table,
-        problem.objective,
-        problem.folds,
-        groups=problem.groups,
-        fixed=problem.fixed,
-        hidden=problem.hidden,
-        gate=problem.gate,
-        training=problem.training,
-        seed=problem.seed,
-    )
+    training = PathTraining(problem)
     if problem.checkpoints is not None:
         problem.checkpoints.restore(training, problem)
     while not training.done:

@@ -58,10 +58,11 @@ class Table:
 
     def rows(self, numbers: Tensor) -> Tensor:
         """Rows by their numbers, shape (*numbers.shape, n_columns), on the device."""
-        picked = self._columns[numbers if self._mapped else numbers.to(self.device)]
+        flat = numbers.flatten()
+        picked = self._columns.index_select(0, flat.to(self._columns.device))
         if self._used is not None:
-            picked = picked[..., self._used]
-        return picked.to(self.device)
+            picked = picked[:, self._used]
+        return picked.to(self.device).view(*numbers.shape, picked.shape[1])
 
     def restricted(self, columns: Tensor) -> Self:
         """The table of some of its columns, by their numbers."""

@@ -14,8 +14,10 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 
 from ..encoding.source import is_frame, refuse_duplicates
 from ..engine.methods import at_rate, stable
-from ..engine.search import Problem, Selection, search
+from ..engine.problem import Problem
+from ..engine.search import Selection, search
 from ..engine.steps import Progress, Steps
+from ..engine.threads import threads_for
 from ..objectives import Objective
 from ..objectives.arrays import plain
 from . import parameters
@@ -125,9 +127,11 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
         self, data: Data, y: np.ndarray, weight: np.ndarray | None, groups: np.ndarray | None, progress: Progress
     ) -> Self:
         prepared = prepare(self, data, y, weight, groups)
-        step = Steps(progress, self._expected_steps(prepared.problem))
-        selection = self._choose(prepared.problem, step)
-        Outcome(self, prepared, selection, step).keep(y, weight)
+        problem = prepared.problem
+        step = Steps(progress, self._expected_steps(problem))
+        with threads_for(problem.table.n_columns, problem.training.batch_size_for(len(problem.table))):
+            selection = self._choose(problem, step)
+            Outcome(self, prepared, selection, step).keep(y, weight)
         step.finish()
         return self
 
@@ -146,8 +150,8 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
         training, n_shapes = problem.training, len(problem.shapes)
         n_paths = 1 + 2 * self._n_pairs()
         refits = 2 if self.n_features_to_select == "auto" and n_paths == 1 and self.fdr is None else 1
-        final = 2 * final_iter(problem) if self._predicts else training.refit_iter
-        return int(n_paths * 1.3 * training.max_iter) + n_shapes * (refits * training.refit_iter + final)
+        final = (1 + n_shapes) * final_iter(problem) if self._predicts else n_shapes * training.refit_iter
+        return int(n_paths * 1.3 * training.max_iter) + n_shapes * refits * training.refit_iter + final
 
     def _n_pairs(self) -> int:
         return 25 if self.stability is True else int(self.stability)

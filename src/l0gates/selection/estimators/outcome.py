@@ -1,5 +1,6 @@
 """From what the engine found to the attributes of a fitted estimator: columns, ranks, the path, the scores, a model."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -9,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ..engine.path import RECORD_EVERY
+from ..engine.problem import Problem
 from ..engine.refit import Refit
-from ..engine.search import Problem, Selection, refit_all
+from ..engine.search import Selection, refit_all
 from ..model import Model
 from ..objectives import restore, standard_error
 from ..results import Candidates, SelectionPath
@@ -92,7 +94,7 @@ class Outcome:
     def _n_iter(self) -> int:
         """Steps of the path: its points lie at every tenth step after the warm-up."""
         training = self._problem.training
-        before = int(training.warm_up * training.max_iter) // RECORD_EVERY
+        before = math.ceil(training.warm_up * training.max_iter / RECORD_EVERY)
         return (before + len(self._selection.path.alphas)) * RECORD_EVERY
 
     def _spread(self, values: np.ndarray, fill: float) -> np.ndarray:
@@ -171,17 +173,19 @@ class Outcome:
     def _final_models(self) -> tuple[tuple[Refit, int], tuple[Refit, int]]:
         """The refits of the columns kept and of all columns."""
         selection, problem = self._selection, self._problem
-        everything = np.ones((1, len(selection.support)), dtype=bool)
+        comparison, everything = selection.comparison, np.ones((1, len(selection.support)), dtype=bool)
+        kept = comparison.fits[comparison.number(selection.support)]
+        shape = kept[0].hidden
         if self._estimator._predicts:
             problem = replace(problem, training=replace(problem.training, refit_iter=final_iter(problem)))
-            kept = self._better(problem, selection.support[None])
-            return kept, kept if selection.support.all() else self._better(problem, everything)
-        comparison = selection.comparison
-        return comparison.fits[comparison.number(selection.support)], self._better(problem, everything)
-
-    def _better(self, problem: Problem, support: np.ndarray) -> tuple[Refit, int]:
-        fits = refit_all(problem, support, self._step)
-        return min(fits, key=lambda fitted: fitted.row_losses.mean().item()), 0
+            kept = refit_all(problem, selection.support[None], self._step, shapes=[shape])[0], 0
+            if selection.support.all():
+                return kept, kept
+        # Networks that are no better than a linear model on the columns kept memorise more on all of them; and where
+        # they are better, longer training only memorises.
+        shapes = list(dict.fromkeys([shape, ()]))
+        fits = refit_all(problem, everything, self._step, shapes=shapes, patient=False)
+        return kept, (min(fits, key=lambda fitted: fitted.row_losses.mean().item()), 0)
 
     def _out_of_fold(self, fit: tuple[Refit, int]) -> Tensor:
         """Predictions for the rows inside the folds, by networks that have not seen them: (n_scored, n_outputs)."""

@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 
 from ..encoding import TableEncoder
 from ..engine.checkpoints import Checkpoints
-from ..engine.search import Problem
+from ..engine.problem import Problem
 from ..engine.table import Table
 from ..engine.training import Training
 from . import rows

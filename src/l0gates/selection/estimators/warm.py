@@ -6,7 +6,7 @@ import numpy as np
 
 from ..engine.checkpoints import Checkpoints, fingerprint
 from ..engine.path import PathTraining
-from ..engine.search import Problem
+from ..engine.problem import Problem
 
 _State = tuple[dict[str, Any], dict[str, np.ndarray]]
 

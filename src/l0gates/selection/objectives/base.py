@@ -2,6 +2,8 @@
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -10,6 +12,10 @@ from torch import Tensor
 
 from ...errors import refusal
 from .arrays import sample_weights
+
+# From outputs, shape (..., batch, n_outputs), to the loss of each row, shape (..., batch), and the derivative of their
+# sum by the outputs.
+Slopes = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 class Objective(ABC):
@@ -63,9 +69,41 @@ class Objective(ABC):
         losses = self._losses(outputs, self.target[rows])
         return losses if self.weight is None else losses * self.weight[rows]
 
+    def batches(self, rows: Tensor) -> list[Slopes]:
+        """For each of several batches of rows, a function from outputs to losses and slopes.
+
+        What does not depend on the outputs is looked up for all batches together.
+
+        Parameters
+        ----------
+        rows
+            Row numbers, int64, shape (n_batches, ..., batch).
+
+        Returns
+        -------
+        list of callables
+            Each takes outputs, shape (..., batch, n_outputs), and gives the weighted loss of each row, shape
+            (..., batch), and the derivative of their sum by the outputs; both may be changed in place.
+        """
+        targets = self.target[rows]
+        if self.weight is None:
+            return [partial(self._losses_and_slopes, target=target) for target in targets]
+        return [partial(self._weighted, target=t, weight=w) for t, w in zip(targets, self.weight[rows], strict=True)]
+
+    def _weighted(self, outputs: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        losses, slopes = self._losses_and_slopes(outputs, target)
+        return losses * weight, slopes * weight.unsqueeze(-1)
+
     @abstractmethod
     def _losses(self, outputs: Tensor, target: Tensor) -> Tensor:
         """The loss of each row without its weight, from rows of the encoded target."""
+
+    def _losses_and_slopes(self, outputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss of each row without its weight, and its derivative by the outputs: here by autograd."""
+        leaf = outputs.detach().requires_grad_()
+        losses = self._losses(leaf, target)
+        (slopes,) = torch.autograd.grad(losses.sum(), leaf)
+        return losses.detach(), slopes
 
     @abstractmethod
     def deviance(self, losses: Tensor) -> Tensor:

@@ -64,6 +64,14 @@ class Classification(Objective):
         codes = target.expand(outputs.shape[:-1]).unsqueeze(-1)
         return outputs.logsumexp(-1) - outputs.gather(-1, codes).squeeze(-1)
 
+    def _losses_and_slopes(self, outputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """The slope is the probability of a class, less 1 for the row's own."""
+        codes = target.expand(outputs.shape[:-1]).unsqueeze(-1)
+        total = outputs.logsumexp(-1, keepdim=True)
+        losses = (total - outputs.gather(-1, codes)).squeeze(-1)
+        slopes = (outputs - total).exp_()
+        return losses, slopes.scatter_add_(-1, codes, slopes.new_full((), -1.0).expand(codes.shape))
+
     def deviance(self, losses: Tensor) -> Tensor:
         """The sum of the losses: minus the log-likelihood itself."""
         return losses.double().sum(-1)
@@ -144,6 +152,10 @@ class Binary(Classification):
         log_odds = outputs.squeeze(-1)
         return binary_cross_entropy_with_logits(log_odds, target.to(log_odds).expand(log_odds.shape), reduction="none")
 
+    def _losses_and_slopes(self, outputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """The slope is the probability of the second class, less 1 where it is the row's."""
+        return self._losses(outputs, target), outputs.sigmoid().sub_(target.unsqueeze(-1))
+
     def average(self, outputs: Tensor) -> Tensor:
         """The mean probability of the second class."""
         return outputs.sigmoid().mean(0)
@@ -206,6 +218,10 @@ class MultiLabel(Objective):
     def _losses(self, outputs: Tensor, target: Tensor) -> Tensor:
         target = target.to(outputs).expand(outputs.shape)
         return binary_cross_entropy_with_logits(outputs, target, reduction="none").sum(-1)
+
+    def _losses_and_slopes(self, outputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """The slope is the probability of a label, less 1 where the row has it."""
+        return self._losses(outputs, target), outputs.sigmoid().sub_(target)
 
     def deviance(self, losses: Tensor) -> Tensor:
         """The sum of the losses, times the share of the labels that are there in effect.

@@ -1,5 +1,7 @@
 """Times until an event, some of them censored: Cox's partial likelihood as a loss of rows."""
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -9,7 +11,7 @@ from torch import Tensor
 from ...errors import refusal
 from ...ops.scalars import in_float64
 from .arrays import time_and_event
-from .base import Objective, as_weight
+from .base import Objective, Slopes, as_weight
 from .survival import breslow_baseline, concordance_rows
 
 
@@ -61,11 +63,16 @@ class Survival(Objective):
 
     def row_losses(self, outputs: Tensor, rows: Tensor) -> Tensor:
         """The weighted loss of each row, among the rows of the last dimension."""
+        return self.batches(rows.unsqueeze(0))[0](outputs)[0]
+
+    def batches(self, rows: Tensor) -> list[Slopes]:
+        """As for other objectives; the loss of a row is among those of the last dimension, and so is its slope."""
         ranks, events = self.target[rows].unbind(-1)
-        weight = None if self.weight is None else self.weight[rows]
-        log_risk = outputs.squeeze(-1)
-        losses = log_mean_risk(log_risk, ranks, weight=weight) - log_risk + self._log_at_risk[rows]
-        return losses * (events if weight is None else events * weight)
+        weight = torch.ones_like(ranks) if self.weight is None else self.weight[rows]
+        observed, weight = _Observed.of(ranks), in_float64(weight)
+        above = self._log_at_risk[rows] - observed.from_each_on(weight).log()
+        parts = (observed.each(), weight, events * weight, above)
+        return [partial(_losses_and_slopes, *batch) for batch in zip(*parts, strict=True)]
 
     def _losses(self, outputs: Tensor, target: Tensor) -> Tensor:
         raise NotImplementedError("a row's loss depends on the rows beside it")
@@ -108,38 +115,72 @@ class Survival(Objective):
         return objective
 
 
-def log_mean_risk(log_risk: Tensor, ranks: Tensor, *, weight: Tensor | None) -> Tensor:
-    """For each row, log of the mean of exp(log_risk) over the rows whose time is not earlier.
+@dataclass(frozen=True)
+class _Observed:
+    """Which rows are still under observation at each row's time, for sums over them or over the others.
 
-    The sums are in float64, from which risks down to exp(-700) of the largest are not lost: ``logcumsumexp``, which
-    knows no such bound, takes five times as long forward and backward.
+    Attributes
+    ----------
+    order
+        From the latest row to the earliest, int64, shape (..., rows).
+    first, last
+        Where in this order the rows of each row's time begin and end.
+    """
+
+    order: Tensor
+    first: Tensor
+    last: Tensor
+
+    @classmethod
+    def of(cls, ranks: Tensor) -> Self:
+        """From ranks of the times, int64, shape (..., rows)."""
+        falling, order = (-ranks).sort(dim=-1, stable=True)
+        places = order.argsort(-1)
+        ends = torch.searchsorted(falling, falling, right=True) - 1
+        return cls(order, torch.searchsorted(falling, falling).gather(-1, places), ends.gather(-1, places))
+
+    def each(self) -> list[Self]:
+        """Those of each batch, along the first dimension."""
+        return list(map(type(self), self.order, self.first, self.last))
+
+    def from_each_on(self, values: Tensor) -> Tensor:
+        """Sums over the rows whose time is not earlier, bounded from below; ``values`` in a shape (..., rows)."""
+        sums = values.gather(-1, self.order.expand(values.shape)).cumsum(-1)
+        return sums.gather(-1, self.last.expand(values.shape)).clamp_(min=torch.finfo(values.dtype).tiny)
+
+    def up_to_each(self, values: Tensor) -> Tensor:
+        """Sums over the rows whose time is not later."""
+        sums = values.gather(-1, self.order.expand(values.shape)).flip(-1).cumsum(-1).flip(-1)
+        return sums.gather(-1, self.first.expand(values.shape))
+
+
+def _losses_and_slopes(
+    observed: _Observed, weight: Tensor, counted: Tensor, above: Tensor, outputs: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The loss of each row and the slope of all of them together.
+
+    The sums are in float64, from which risks down to exp(-700) of the largest are not lost.
 
     Parameters
     ----------
-    log_risk
-        Shape (..., rows).
-    ranks
-        Ranks of the times, int64, in a shape that broadcasts to that of ``log_risk`` and has its last dimension.
-    weight
-        Weights, in the shape of ``ranks``.
-
-    Returns
-    -------
-    Tensor
-        Shape (..., rows).
+    observed, weight
+        Of the rows, shape (..., rows).
+    counted
+        The weights of events, 0 for others.
+    above
+        The logarithm of what the sum of the risks is divided by, and its level in the whole table, negated.
+    outputs
+        Shape (..., rows, 1).
     """
-    falling, order = (-ranks).sort(dim=-1, stable=True)
-    # Rows of one time share a sum: the one that ends with the last of them.
-    last = torch.searchsorted(falling, falling, right=True) - 1
-    last = last.gather(-1, order.argsort(-1)).expand(log_risk.shape)
-    largest = log_risk.detach().amax(-1, keepdim=True)
-    risks = in_float64(log_risk - largest).exp()
-    weights = torch.ones_like(ranks, dtype=risks.dtype) if weight is None else in_float64(weight)
-    least = torch.finfo(risks.dtype).tiny
-    sizes = weights.gather(-1, order).cumsum(-1).clamp(min=least)
-    sums = (risks * weights).gather(-1, order.expand(log_risk.shape)).cumsum(-1)
-    means = (sums / sizes).gather(-1, last).clamp(min=least)
-    return means.log().to(log_risk) + largest
+    log_risk = outputs.squeeze(-1)
+    largest = log_risk.amax(-1, keepdim=True)
+    risks = in_float64(log_risk - largest).exp_() * weight
+    sums = observed.from_each_on(risks)
+    losses = (sums.log() + above) - (log_risk - largest)
+    # A sum of nothing but risks too small to count is bounded, and flat.
+    shares = torch.where(sums > torch.finfo(sums.dtype).tiny, counted / sums, 0.0)
+    slopes = risks * observed.up_to_each(shares) - counted
+    return (losses * counted).to(outputs), slopes.to(outputs).unsqueeze(-1)
 
 
 def _encoded(time: np.ndarray, event: np.ndarray) -> Tensor:

@@ -38,6 +38,10 @@ class RowLoss(ABC):
         """The losses, in the common shape of outputs and target."""
 
     @abstractmethod
+    def slope(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """The derivative by the outputs, in the common shape of both."""
+
+    @abstractmethod
     def standardization(self, y: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
         """Centre and scale of one output's target, shape (rows,), which is not constant."""
 
@@ -66,6 +70,10 @@ class SquaredError(RowLoss):
     def __call__(self, outputs: Tensor, target: Tensor) -> Tensor:
         """Half the squared error."""
         return 0.5 * (outputs - target).square()
+
+    def slope(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """The error."""
+        return outputs - target
 
     def standardization(self, y: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
         """Mean and standard deviation."""
@@ -98,6 +106,10 @@ class PinballLoss(RowLoss):
         error = target - outputs
         return torch.maximum(self.level * error, (self.level - 1) * error)
 
+    def slope(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """The level, negative, above the output; 1 - level below."""
+        return (outputs > target).to(outputs.dtype) - self.level
+
     def standardization(self, y: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
         """The median, and the mean absolute deviation from it times 1.25, which is 1 for a standard normal target.
 
@@ -126,6 +138,10 @@ class AbsoluteError(PinballLoss):
         """The absolute error."""
         return (outputs - target).abs()
 
+    def slope(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """The error's sign."""
+        return (outputs - target).sign()
+
 
 class HuberLoss(PinballLoss):
     """Half the squared error up to a threshold, and a straight line beyond.
@@ -141,6 +157,10 @@ class HuberLoss(PinballLoss):
         error = (outputs - target).abs()
         near = error.clamp(max=HUBER_THRESHOLD)
         return near * (error - near / 2)
+
+    def slope(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """The error, clipped at the threshold."""
+        return (outputs - target).clamp(-HUBER_THRESHOLD, HUBER_THRESHOLD)
 
     def best_constant(self, y: np.ndarray, weight: np.ndarray) -> float:
         """Where the clipped errors cancel."""
@@ -169,6 +189,10 @@ class PoissonLoss(RowLoss):
         rate = below.exp() * (1 + outputs - below)
         saturated: Tensor = torch.special.xlogy(target, target)
         return rate - target * (1 + outputs) + saturated
+
+    def slope(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """The rate - target."""
+        return outputs.clamp(max=_STEEPEST).exp() - target
 
     def standardization(self, y: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
         """0 and the mean; refused are negative counts."""

@@ -86,10 +86,15 @@ class Regression(Objective):
         return self._loss(outputs, target if self._columns else target.unsqueeze(-1))
 
     def _losses(self, outputs: Tensor, target: Tensor) -> Tensor:
-        elements = self._elements(outputs, target)
-        if self._name == "poisson":
-            elements = elements * self._unit.to(elements)
+        elements = self._in_units(self._elements(outputs, target))
         return elements.squeeze(-1) if self.n_outputs == 1 else elements.sum(-1)
+
+    def _losses_and_slopes(self, outputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        slopes = self._loss.slope(outputs, target if self._columns else target.unsqueeze(-1))
+        return self._losses(outputs, target), self._in_units(slopes)
+
+    def _in_units(self, elements: Tensor) -> Tensor:
+        return elements * self._unit.to(elements) if self._name == "poisson" else elements
 
     def deviance(self, losses: Tensor) -> Tensor:
         """Minus the log-likelihood at its best scale, one for all standardised outputs; for counts there is none.

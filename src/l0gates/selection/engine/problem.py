@@ -1,0 +1,60 @@
+"""What a path is trained on and sets of columns are compared on."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from ..objectives import Objective
+from .folds import Folds
+from .modules import Shape
+from .table import Table
+from .training import Training
+
+if TYPE_CHECKING:
+    from .checkpoints import Checkpoints
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is searched: the table, the task, and how networks and gates are trained on it.
+
+    Attributes
+    ----------
+    table
+        Standardised columns.
+    objective
+        The task, with its target.
+    folds
+        Which rows teach what.
+    groups
+        The gate of each column, shape (n_columns,).
+    fixed
+        Gates that stay open, bool, shape (n_groups,).
+    hidden
+        Hidden layers, ``()`` for linear models; or what makes networks of a user's own.
+    gate
+        The gates' distribution.
+    training
+        Settings.
+    seed
+        Fixes everything that is drawn.
+    checkpoints
+        Where paths are kept while they are made.
+    """
+
+    table: Table
+    objective: Objective
+    folds: Folds
+    groups: Tensor
+    fixed: Tensor
+    hidden: Shape
+    gate: str
+    training: Training
+    seed: int
+    checkpoints: "Checkpoints | None" = None
+
+    @property
+    def shapes(self) -> list[Shape]:
+        """What is refitted: the networks, and a linear model beside them."""
+        return list(dict.fromkeys([self.hidden, ()]))
