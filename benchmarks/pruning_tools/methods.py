@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .models import Case
+from .models import Case, multiply_adds_of
 
 Build = Callable[[], nn.Module]
 
@@ -54,8 +54,6 @@ def gates(model: nn.Module, inputs: Any, case: Case) -> nn.Module:
 
 def dependency_graph(model: nn.Module, inputs: Any, case: Case, *, stream: bool = True) -> nn.Module:
     """Torch-Pruning's pruner by magnitude, heads whole; of seven ratios the one that comes nearest to half."""
-    from .worker import multiply_adds_of
-
     dense, low, high = multiply_adds_of(model, inputs), 0.0, 1.0
     tried = []
     for _ in range(7):

@@ -10,7 +10,15 @@ from typing import Any
 import torch
 from torch import nn
 
+from l0gates.pruning.comparison.gains import multiply_adds
+from l0gates.structure.capture import as_arguments
+
 from ..networks import mobilenet, resnet8
+
+
+def multiply_adds_of(model: nn.Module, inputs: Any) -> int:
+    """Multiply-adds of one forward."""
+    return multiply_adds(model, as_arguments(inputs))
 
 
 def _nothing(model: Any) -> list:

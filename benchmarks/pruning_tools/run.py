@@ -13,6 +13,8 @@ from argparse import Namespace
 from importlib.metadata import distributions
 from pathlib import Path
 
+import l0gates
+
 from .. import record
 from .methods import METHODS, suits
 from .models import CASES
@@ -27,7 +29,7 @@ COLUMNS = ("status", "multiply_adds", "parameters", "zero_or_removed", "differen
 def run(arguments: Namespace) -> None:
     """Run and record what is not recorded yet."""
     python = arguments.peers or Path(sys.executable)
-    versions = _versions(python)
+    versions = {"l0gates": l0gates.__version__} | _versions(python)
     only = set(arguments.only.split(",")) if arguments.only else {*CASES, *METHODS}
     for model in CASES:
         for name, method in METHODS.items():

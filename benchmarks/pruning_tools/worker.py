@@ -27,11 +27,6 @@ from .models import CASES, Case, build
 REPEATS = 15
 
 
-def multiply_adds_of(model: nn.Module, inputs: Any) -> int:
-    """Multiply-adds of one forward."""
-    return multiply_adds(model, as_arguments(inputs))
-
-
 def output_of(model: nn.Module, case: Case, call: Call) -> list[torch.Tensor]:
     """What the model is there for."""
     args, kwargs = call
