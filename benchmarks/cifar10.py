@@ -11,6 +11,7 @@ float32.
 
 import io
 import os
+import statistics
 import tarfile
 from argparse import Namespace
 from collections.abc import Iterable
@@ -26,7 +27,9 @@ from torch.nn.utils import prune
 from l0gates.control import DensityConstraint, harden, param_groups
 from l0gates.pruning import attach, compact, report
 
+from . import pages
 from .networks import Block, resnet8
+from .record import read
 from .resumable import fill
 
 EPOCHS = int(os.environ.get("CIFAR10_EPOCHS", "6"))
@@ -34,6 +37,7 @@ SEEDS = int(os.environ.get("CIFAR10_SEEDS", "3"))
 IMAGES = int(os.environ.get("CIFAR10_IMAGES", "50000"))
 FIRST = max(1, EPOCHS * 2 // 3)
 TARGETS = (0.5, 0.25)
+MEASURES = ("loss", "error", "multiply_adds", "speed_up")
 BATCH = 128
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 MEAN, STD = (torch.tensor(c).view(3, 1, 1) for c in ([0.4913, 0.4821, 0.4465], [0.2452, 0.2428, 0.2606]))
@@ -189,9 +193,32 @@ def main(arguments: Namespace) -> None:
     budget = {"epochs": EPOCHS, "images": IMAGES}
     cases = [{"method": m, "target": t, "seed": seed, **budget} for seed in range(SEEDS) for m, t in methods]
     cases += [{"method": "width", "target": t, "seed": seed, **budget} for seed in range(SEEDS) for t in TARGETS]
-    columns = ["method", "target", "seed", "epochs", "images", "loss", "error", "multiply_adds", "speed_up"]
+    columns = ["method", "target", "seed", "epochs", "images", *MEASURES]
 
     def measure(method: str, target: float, seed: int, **_: int) -> dict:
         return run(method, target, seed, arguments.data)
 
     fill("cifar10", cases, measure, columns)
+    write_page()
+
+
+def write_page() -> None:
+    """Put the recorded rows into the documentation."""
+    recorded = read("cifar10")
+    groups = [("dense", 1.0), *((method, target) for target in TARGETS for method in ("gates", "norm", "width"))]
+    rows = []
+    for method, target in groups:
+        found = [row for row in recorded if (row["method"], row["target"]) == (method, str(target))]
+        if not found:
+            continue
+        mean = {name: statistics.mean(float(row[name]) for row in found) for name in MEASURES}
+        each = ", ".join(f"{100 * float(row['error']):.1f}" for row in found)
+        error = f"{100 * mean['error']:.1f} % ({each})"
+        rows.append([method, f"{mean['multiply_adds']:.3f}", error, f"{mean['loss']:.3f}", f"{mean['speed_up']:.2f} x"])
+    columns = ["method", "multiply-adds left", "test error, each seed's", "last epoch's loss", "faster at batch 32"]
+    epochs, commits = (", ".join(sorted({row[name] for row in recorded})) for name in ("epochs", "commit"))
+    pages.put("benchmarks.md", "cifar10", f"{epochs} epochs; commit {commits}.\n\n{pages.table(columns, rows)}")
+
+
+if __name__ == "__main__":
+    write_page()
