@@ -3,6 +3,7 @@
 import copy
 import io
 import os
+import pickle
 import subprocess
 import sys
 
@@ -268,6 +269,31 @@ def test_gaussian_gates_reach_their_target_too():
     constraint = DensityConstraint(model, 0.3, cost="gates", exactly=True, warmup=100)
     train(model["gates"], constraint, torch.optim.Adam(model.parameters(), lr=0.02), 300)
     assert constraint.status()["model"].expected == pytest.approx(0.3, abs=0.005)
+
+
+@pytest.mark.parametrize("gates", [Binary, Gaussian])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_gates_in_half_precision_reach_their_target_too(gates, dtype):
+    model = nn.ModuleDict({"gates": gates(8, init_active_prob=0.9, dtype=dtype)})
+    constraint = DensityConstraint(model, 0.3, cost="gates", exactly=True, warmup=100)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    for _ in range(150):
+        optimizer.zero_grad()
+        (-0.05 * model["gates"].get_gate_active_probs().float().sum() + constraint.penalty()).backward()
+        optimizer.step()
+        constraint.step()
+    assert constraint.status()["model"].expected == pytest.approx(0.3, abs=0.005)
+
+
+def test_a_copy_goes_on_alone():
+    model, gates = problem()
+    constraint = DensityConstraint(model, 0.5, cost="gates", warmup=10)
+    train(gates, constraint, torch.optim.SGD(gates.parameters(), lr=0.5), 12)
+    for copied_by in (copy.deepcopy, lambda whole: pickle.loads(pickle.dumps(whole))):
+        copied, before = copied_by(constraint), str(constraint)
+        for each in (constraint, copied):
+            each.step()
+        assert str(copied) == str(constraint) != before
 
 
 def test_frozen_gates_stay_where_they_are():

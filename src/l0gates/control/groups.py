@@ -99,7 +99,7 @@ class OptimizerWatch:
     """
 
     def __init__(self, vector: GateVector) -> None:
-        self._gates = _gate_parameters(vector)
+        self._vector = vector
         self._seen: list[torch.optim.Optimizer] = []
         seen = self._seen  # not the watch itself, which would then never go
 
@@ -109,11 +109,15 @@ class OptimizerWatch:
 
         self._end = weakref.finalize(self, register_optimizer_step_post_hook(note).remove)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied and pickled as a watch of its own."""
+        return OptimizerWatch, (self._vector,)
+
     def warn(self) -> None:
         """Warn of what is wrong with the optimisers that stepped so far, once."""
         if self._end.alive and self._seen:
             self._end()
-            _check(self._seen, self._gates, stacklevel=5)
+            _check(self._seen, _gate_parameters(self._vector), stacklevel=5)
             self._seen.clear()
 
 
