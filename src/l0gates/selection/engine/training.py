@@ -17,7 +17,7 @@ class Training:
     refit_iter
         Steps in which a set of columns is refitted to be compared with others.
     batch_size
-        Rows a step, for each network; None takes 1 in 64 of the rows, between 128 and 1,024.
+        Rows a step, for each network; None takes 1 in 48 of the rows, between 128 and 1,024.
     learning_rate
         Of the weights, under Adam, for up to 400 open columns.
     weight_decay
@@ -56,4 +56,4 @@ class Training:
 
     def batch_size_for(self, n_rows: int) -> int:
         """The batch size for a table."""
-        return min(1024, max(128, n_rows // 64)) if self.batch_size is None else self.batch_size
+        return min(1024, max(128, n_rows // 48)) if self.batch_size is None else self.batch_size

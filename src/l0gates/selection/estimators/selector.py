@@ -65,7 +65,7 @@ class L0FeatureSelector(GateEstimator):
     max_iter : int
         Training steps of the path.
     batch_size : int or "auto"
-        Rows a step; "auto" takes 1 in 64, between 128 and 1,024.
+        Rows a step; "auto" takes 1 in 48, between 128 and 1,024.
     warm_start : bool
         Keep the path in memory: the next fit on the same table with the same ``random_state`` (None takes the last
         one's) only chooses anew, by another ``criterion`` or number of columns.
