@@ -8,9 +8,6 @@
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 #include "simd.h"
 
@@ -42,17 +39,6 @@ inline void write_past_cache(const void* from, int64_t bytes, void* to) {
 inline void finish_writing() {}
 #endif
 
-// So much memory comes fresh from the system, page by page; in large pages that takes a third of the time or less. NumPy
-// asks for them too.
-inline void ask_for_large_pages(void* data, int64_t bytes) {
-#if defined(MADV_HUGEPAGE)
-  constexpr uintptr_t kPage = 2 << 20;
-  const auto start = reinterpret_cast<uintptr_t>(data), first = (start + kPage - 1) / kPage * kPage;
-  const uintptr_t last = (start + static_cast<uintptr_t>(bytes)) / kPage * kPage;
-  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
-#endif
-}
-
 // Where results go.
 template <class T>
 struct Output {
@@ -60,9 +46,7 @@ struct Output {
   bool past_cache;
 
   Output(T* result, int64_t elements)
-      : data(result), past_cache(elements * static_cast<int64_t>(sizeof(T)) >= kPastCache) {
-    if (data != nullptr && past_cache) ask_for_large_pages(data, elements * static_cast<int64_t>(sizeof(T)));
-  }
+      : data(result), past_cache(elements * static_cast<int64_t>(sizeof(T)) >= kPastCache) {}
 
   // What is worth asking for before it is written: a null pointer if there is nothing.
   const T* awaited(int64_t at) const { return data == nullptr || past_cache ? nullptr : data + at; }
