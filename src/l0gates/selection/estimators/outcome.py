@@ -175,17 +175,16 @@ class Outcome:
         selection, problem = self._selection, self._problem
         comparison, everything = selection.comparison, np.ones((1, len(selection.support)), dtype=bool)
         kept = comparison.fits[comparison.number(selection.support)]
-        shape = kept[0].hidden
         if self._estimator._predicts:
             problem = replace(problem, training=replace(problem.training, refit_iter=final_iter(problem)))
-            kept = refit_all(problem, selection.support[None], self._step, shapes=[shape])[0], 0
+            # Trained for longer, networks may overtake the linear model that won the comparison, or the other way.
+            kept = _best(refit_all(problem, selection.support[None], self._step))
             if selection.support.all():
                 return kept, kept
         # Networks that are no better than a linear model on the columns kept memorise more on all of them; and where
         # they are better, longer training only memorises.
-        shapes = list(dict.fromkeys([shape, ()]))
-        fits = refit_all(problem, everything, self._step, shapes=shapes, patient=False)
-        return kept, (min(fits, key=lambda fitted: fitted.row_losses.mean().item()), 0)
+        shapes = list(dict.fromkeys([kept[0].hidden, ()]))
+        return kept, _best(refit_all(problem, everything, self._step, shapes=shapes, patient=False))
 
     def _out_of_fold(self, fit: tuple[Refit, int]) -> Tensor:
         """Predictions for the rows inside the folds, by networks that have not seen them: (n_scored, n_outputs)."""
@@ -217,3 +216,8 @@ def _own_loss(estimator: Any) -> Any:
     """The user's own loss, where there is one."""
     loss = getattr(estimator, "loss", None)
     return loss if callable(loss) else None
+
+
+def _best(fits: list[Refit]) -> tuple[Refit, int]:
+    """The kind of model with the lower loss, for the only set of columns."""
+    return min(fits, key=lambda fitted: fitted.row_losses.mean().item()), 0
