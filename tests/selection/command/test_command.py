@@ -215,13 +215,14 @@ def test_an_interruption_while_loading_is_said_in_one_line(capsys, monkeypatch):
 def test_an_interruption_at_work_is_said_in_one_line(tmp_path):
     # Columns enough to be at work for many times as long as it takes to interrupt.
     table, out = tmp_path / "table.csv", tmp_path / "out"
-    values = np.random.default_rng(0).standard_normal((4000, 200)).round(3)
+    values = np.random.default_rng(0).standard_normal((8000, 200)).round(3)
+    values[:, 0] += values[:, 1:11].sum(1)
     np.savetxt(table, values, fmt="%g", delimiter=",", header=",".join(f"x{i}" for i in range(200)), comments="")
     command = [sys.executable, "-m", "l0gates", "select", str(table), "--target", "x0", "--out", str(out)]
     work = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     while not out.exists():
         time.sleep(0.05)
-    time.sleep(0.3)
+    time.sleep(1.0)
     work.send_signal(signal.SIGINT)
     printed, errors = work.communicate(timeout=60)
     assert (work.returncode, printed) == (130, "")
