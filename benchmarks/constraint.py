@@ -7,10 +7,9 @@ Seeds are the outer loop, so an interrupted run has covered the whole grid for t
 from argparse import Namespace
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
-from . import digits, resumable
+from . import digits, pages, resumable
 
 SEEDS = 5
 GUESSED_SEEDS = 2
@@ -22,8 +21,6 @@ COLUMNS = (
     "model", "optimizer", "method", "cost", "asked", "seed", "expected", "hard", "one_flip", "below_ramp", "multiplier",
     "hovering", "accuracy_before_hardening", "accuracy", "seconds",
 )  # fmt: skip
-PAGE = Path(__file__).parents[1] / "docs" / "control.md"
-BEGIN, END = "<!-- constraint: begin -->", "<!-- constraint: end -->"
 
 Row = dict[str, str]
 
@@ -58,10 +55,7 @@ def main(arguments: Namespace) -> None:
 
 def write_page() -> None:
     """Put the tables into the page, between the two marks."""
-    text = PAGE.read_text()
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    PAGE.write_text(f"{head}{BEGIN}\n{tables(resumable.read('constraint'))}\n{END}{tail}")
+    pages.put("control.md", "constraint", tables(resumable.read("constraint")))
 
 
 def tables(rows: list[Row]) -> str:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from l0gates.control import DensityConstraint, ModelCost, cosine, harden, param_groups
 from l0gates.pruning import attach, compact
 
-from . import resumable
+from . import pages, resumable
 
 SEEDS = 3
 BATCH = 100
@@ -43,8 +43,6 @@ PUBLISHED = (
     ("LeNet-300-100", "RigL, arXiv 1911.11134", "408-100-69", "12.6 KFLOPs", "1.44 %"),
     ("LeNet-300-100", "RigL, arXiv 1911.11134", "375-62-51", "6.2 KFLOPs", "1.57 %"),
 )
-PAGE = Path(__file__).parents[1] / "docs" / "control.md"
-BEGIN, END = "<!-- mnist: begin -->", "<!-- mnist: end -->"
 
 
 class Case(NamedTuple):
@@ -230,10 +228,7 @@ def write_page() -> None:
         )
     for network, source, sizes, macs, error in PUBLISHED:
         lines.append(f"| {network}: {source} | | | {sizes} | {macs} | {error} | | |")
-    text = PAGE.read_text()
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    PAGE.write_text(f"{head}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{tail}")
+    pages.put("control.md", "mnist", "\n".join(lines))
 
 
 def main(arguments: Namespace) -> None:
