@@ -1,17 +1,12 @@
 """The tables of ``docs/benchmarks.md``, made from the recorded rows: ``python -m benchmarks.selection.tables``."""
 
-import os
-import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 
-from .. import record
+from .. import pages, record
 from .methods import METHODS
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- selection tables: begin -->\n", "<!-- selection tables: end -->\n"
 OURS = "l0gates"
 ORDER = (*METHODS, "all columns", "true columns")
 SYNTHETIC = {
@@ -187,12 +182,7 @@ def _all(rows: Sequence[Row]) -> str:
 
 def main() -> None:
     """Put the tables between their marks in the document."""
-    text = DOCUMENT.read_text()
-    head, tail = text.split(BEGIN)[0], text.split(END)[1]
-    with tempfile.NamedTemporaryFile("w", dir=DOCUMENT.parent, suffix=".part", delete=False) as file:
-        file.write(head + BEGIN + "\n" + _all(record.read("selection")) + "\n" + END + tail)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, DOCUMENT)
+    pages.put("benchmarks.md", "selection", _all(record.read("selection")))
 
 
 if __name__ == "__main__":

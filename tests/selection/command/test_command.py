@@ -225,7 +225,9 @@ def test_an_interruption_at_work_is_said_in_one_line(tmp_path):
     time.sleep(1.0)
     work.send_signal(signal.SIGINT)
     printed, errors = work.communicate(timeout=60)
-    assert (work.returncode, printed) == (130, "")
+    # Where it comes in the midst of an import Python ends by the signal itself, which a shell shows as 130 too.
+    assert work.returncode in (130, -signal.SIGINT)
+    assert printed == ""
     assert errors.splitlines() == ["l0gates select: interrupted, nothing was written"]
     assert list(out.iterdir()) == []
 
