@@ -102,6 +102,11 @@ def test_bfloat16(name):
     assert_equal(name, thirds(found(name)[2], blocks=False), 2e-2, torch.bfloat16)
 
 
+@pytest.mark.parametrize("name", ZOO)
+def test_float16(name):
+    assert_equal(name, thirds(found(name)[2], blocks=False), 2e-2, torch.float16)
+
+
 def test_bfloat16_where_the_models_own_rounding_is_more_than_that():
     """Its norms divide by small deviations. Beside the same weights in float64 neither model is the better one."""
     model, call, structure = found("unet")
