@@ -14,7 +14,7 @@ from . import digits, pages, resumable
 SEEDS = 5
 GUESSED_SEEDS = 2
 TARGETS = (0.8, 0.5, 0.3, 0.1, 0.05)
-WEIGHTS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+WEIGHTS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 FORMS = ("exactly", "at_most")
 COSTS = ("params", "macs")
 COLUMNS = (
