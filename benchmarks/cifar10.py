@@ -1,11 +1,11 @@
 """CIFAR-10 and a ResNet-8: half and a quarter of the multiply-adds, by gates and by pruning filters by their norm.
 
-Beside them stands a network that had fewer channels from the start (``width``). All see the same images for the same
-number of epochs. Two thirds of them are spent on the way to the size, the rest on the network that remains; the others
-train through. Filters are pruned by ``torch.nn.utils.prune.ln_structured`` within the blocks, where one can go without
-changing others, and what it sets to zero is counted as removed. The gates' learning rate and warm-up were settled with
-another seed, on the last 5,000 training images. Convolutions train in bfloat16 by autocast; errors are counted in
-float32.
+All see the same images for the same number of epochs, along one cycle of the learning rate. Filters are pruned by
+``torch.nn.utils.prune.ln_structured`` within the blocks, where one can go without changing others, after two thirds of
+the epochs, and what it sets to zero is counted as removed. Gates are put on the same filters and on the blocks after
+half of the epochs; after two thirds the network is compact, and trained on. Beside them stands a network that had fewer
+channels from the start (``width``). Settings were compared with another seed, on the last 5,000 training images.
+Convolutions train in bfloat16 by autocast; errors are counted in float32.
 ``CIFAR10_EPOCHS``, ``CIFAR10_SEEDS`` and ``CIFAR10_IMAGES`` make it smaller; a run that is through is not run again.
 """
 
@@ -14,9 +14,9 @@ import os
 import statistics
 import tarfile
 from argparse import Namespace
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,7 +35,11 @@ from .resumable import fill
 EPOCHS = int(os.environ.get("CIFAR10_EPOCHS", "6"))
 SEEDS = int(os.environ.get("CIFAR10_SEEDS", "3"))
 IMAGES = int(os.environ.get("CIFAR10_IMAGES", "50000"))
-FIRST = max(1, EPOCHS * 2 // 3)
+# Epochs before gates, and before the smaller network; the part of those with gates in which the target is reached.
+DENSE, FIRST, WARMUP = EPOCHS // 2, max(1, EPOCHS * 2 // 3), 0.6
+RATE, GATE_RATE = 0.1, 6.0
+# The channels of the sums, which pruning by norm leaves alone.
+STREAM = ("0.channels", "4.conv2.channels", "5.conv2.channels")
 TARGETS = (0.5, 0.25)
 MEASURES = ("loss", "error", "multiply_adds", "speed_up")
 BATCH = 128
@@ -70,74 +74,79 @@ def shifted(x: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(mirrored.view(-1, 1, 1, 1), x.flip(3), x)
 
 
-def train(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    data: tuple,
-    epochs: int,
-    seed: int,
-    constraint: DensityConstraint | None = None,
-) -> float:
-    """Some epochs; the weights' learning rate rises for a fifth of the steps and falls to 0. The last epoch's loss."""
-    pixels, labels = data
-    generator = torch.Generator().manual_seed(seed)
-    rate, step, losses = optimizer.param_groups[0]["lr"], 0, []
-    model.to(memory_format=torch.channels_last)
-    for _ in range(epochs):
-        losses = []
-        for batch in torch.randperm(len(pixels), generator=generator).split(BATCH)[:-1]:
-            share = step / (epochs * (len(pixels) // BATCH))
-            optimizer.param_groups[0]["lr"] = rate * min(share / 0.2, (1 - share) / 0.8)
-            x = shifted(normalised(pixels[batch]), generator).contiguous(memory_format=torch.channels_last)
-            with torch.autocast("cpu", torch.bfloat16):
-                loss = nn.functional.cross_entropy(model(x), labels[batch])
-            losses.append(loss.item())
-            optimizer.zero_grad()
-            (loss if constraint is None else loss + constraint.penalty()).backward()
-            optimizer.step()
-            if constraint is not None:
-                constraint.step()
-            step += 1
-    return float(np.mean(losses))
+class Training:
+    """Epochs of one model after another along one cycle of the learning rate: up for a fifth of it, then down to 0."""
+
+    def __init__(self, data: tuple, seed: int) -> None:
+        self.pixels, self.labels = data
+        self.generator = torch.Generator().manual_seed(seed)
+        self.step, self.steps = 0, EPOCHS * (len(self.pixels) // BATCH)
+
+    def train(
+        self,
+        model: nn.Module,
+        epochs: int,
+        constraint: DensityConstraint | None = None,
+    ) -> float:
+        """Some epochs of a model; the last one's loss."""
+        model.to(memory_format=torch.channels_last)
+        groups: Any = [{"params": model.parameters(), "lr": RATE, "weight_decay": 5e-4}]
+        if constraint is not None:
+            groups = param_groups(model, lr=RATE, gate_lr=GATE_RATE, weight_decay=5e-4)
+        optimizer, losses = torch.optim.SGD(groups, momentum=0.9), []
+        for _ in range(epochs):
+            losses = []
+            for batch in torch.randperm(len(self.pixels), generator=self.generator).split(BATCH)[:-1]:
+                share = self.step / self.steps
+                optimizer.param_groups[0]["lr"] = RATE * min(share / 0.2, (1 - share) / 0.8)
+                x = shifted(normalised(self.pixels[batch]), self.generator).contiguous(
+                    memory_format=torch.channels_last
+                )
+                with torch.autocast("cpu", torch.bfloat16):
+                    loss = nn.functional.cross_entropy(model(x), self.labels[batch])
+                losses.append(loss.item())
+                optimizer.zero_grad()
+                (loss if constraint is None else loss + constraint.penalty()).backward()
+                optimizer.step()
+                if constraint is not None:
+                    constraint.step()
+                self.step += 1
+        return float(np.mean(losses))
 
 
-def sgd(parameters: Iterable[nn.Parameter], rate: float) -> torch.optim.Optimizer:
-    """The optimizer of all weights."""
-    return torch.optim.SGD(parameters, lr=rate, momentum=0.9, weight_decay=5e-4)
-
-
-def dense(data: tuple, _: float, seed: int) -> tuple[nn.Module, float]:
+def dense(training: Training, _: float) -> tuple[nn.Module, float]:
     """The model as it is."""
     model = resnet8()
-    return model, train(model, sgd(model.parameters(), 0.1), data, EPOCHS, seed)
+    return model, training.train(model, EPOCHS)
 
 
-def gates(data: tuple, target: float, seed: int) -> tuple[nn.Module, float]:
-    """Gates on channels and blocks under a constraint; then the compact model is trained on."""
-    model, example = resnet8(), normalised(data[0][:2])
-    attach(model, example)
-    constraint = DensityConstraint(model, target, cost="macs", warmup=FIRST * (len(data[0]) // BATCH) // 2)
-    groups = param_groups(model, lr=0.1, gate_lr=3.0, weight_decay=5e-4)
-    train(model, torch.optim.SGD(groups, momentum=0.9), data, FIRST, seed, constraint)
+def gates(training: Training, target: float) -> tuple[nn.Module, float]:
+    """Gates within every block and on the blocks, under a constraint; then the compact model is trained on."""
+    model, example = resnet8(), normalised(training.pixels[:2])
+    training.train(model, DENSE)
+    attach(model, example, exclude=STREAM, init_active_prob=0.95)
+    gated = FIRST - DENSE
+    warmup = round(WARMUP * gated * training.steps / EPOCHS)
+    training.train(model, gated, DensityConstraint(model, target, cost="macs", warmup=warmup))
     harden(model)
     smaller = compact(model, example)
-    return smaller, train(smaller, sgd(smaller.parameters(), 0.05), data, EPOCHS - FIRST, seed + 100)
+    return smaller, training.train(smaller, EPOCHS - FIRST)
 
 
-def norm(data: tuple, target: float, seed: int) -> tuple[nn.Module, float]:
+def norm(training: Training, target: float) -> tuple[nn.Module, float]:
     """The filters of the smallest norm set to zero within every block; then trained on."""
     model = resnet8()
-    train(model, sgd(model.parameters(), 0.1), data, FIRST, seed)
+    training.train(model, FIRST)
     for block in (module for module in model if isinstance(module, Block)):
         prune.ln_structured(block.conv1, "weight", 1 - inner_share(target), n=2, dim=0)
-    return model, train(model, sgd(model.parameters(), 0.05), data, EPOCHS - FIRST, seed + 100)
+    return model, training.train(model, EPOCHS - FIRST)
 
 
-def width(data: tuple, target: float, seed: int) -> tuple[nn.Module, float]:
+def width(training: Training, target: float) -> tuple[nn.Module, float]:
     """As many channels everywhere as cost at most the target."""
     full = multiply_adds(resnet8(), 1.0)
     model = resnet8(max(w for w in range(1, 17) if multiply_adds(resnet8(w), 1.0) <= (target + 0.01) * full))
-    return model, train(model, sgd(model.parameters(), 0.1), data, EPOCHS, seed)
+    return model, training.train(model, EPOCHS)
 
 
 def inner_share(target: float) -> float:
@@ -166,7 +175,7 @@ def run(method: str, target: float, seed: int, folder: Path) -> dict:
     pixels, labels = images(folder, "train")
     torch.manual_seed(seed)
     model, loss = {"dense": dense, "gates": gates, "norm": norm, "width": width}[method](
-        (pixels[:IMAGES], labels[:IMAGES]), target, seed
+        Training((pixels[:IMAGES], labels[:IMAGES]), seed), target
     )
     model.eval()
     tests = zip(*(part.split(500) for part in images(folder, "test")), strict=True)
