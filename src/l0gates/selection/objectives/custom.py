@@ -136,11 +136,9 @@ class Custom(Objective):
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
-        """Without rows and loss."""
-        from .targets import restore
-
+        """Without rows and loss; the state's ``task`` is restored already."""
         objective = cls._without_rows(state)
-        objective._task, objective._loss = restore(state["task"]), _missing
+        objective._task, objective._loss = state["task"], _missing
         objective._adopt(objective._task)
         return objective
 

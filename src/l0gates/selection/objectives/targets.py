@@ -211,7 +211,8 @@ def restore(state: Mapping[str, Any], *, loss: Loss | None = None) -> Objective:
         kind.kind: kind for kind in (Regression, Binary, Classification, MultiLabel, Survival, Custom)
     }
     check_choice("kind", state.get("kind"), tuple(kinds))
-    objective = kinds[state["kind"]].from_state(dict(state))
+    own = {"task": restore(state["task"])} if "task" in state else {}
+    objective = kinds[state["kind"]].from_state({**state, **own})
     if loss is not None and isinstance(objective, Custom):
         objective._loss = loss
     return objective
