@@ -65,22 +65,31 @@ L0GATES_V4 inline void concrete_gates_v4(Stretch stretch, const float* half_c, i
   }
 }
 
+// Past the cache if `past`, which takes an address of whole lines.
+L0GATES_V4 L0GATES_INLINE void store_v4(float* to, __m512 values, bool past) {
+  past ? _mm512_stream_ps(to, values) : _mm512_storeu_ps(to, values);
+}
+
+inline bool is_whole_line(const float* address) { return reinterpret_cast<uintptr_t>(address) % 64 == 0; }
+
 // result = x * gates, of bits of noise; n is a multiple of 16.
 L0GATES_V4 inline void multiply_v4(Stretch stretch, const float* half_c, const float* bits, const float* x, int64_t n,
-                                   float* result) {
+                                   float* result, bool past_cache) {
+  const bool past = past_cache && is_whole_line(result);
   for (int64_t i = 0; i < n; i += 16) {
     const __m512 gate = stretch(sigmoid_v4(_mm512_loadu_si512(bits + i), _mm512_loadu_ps(half_c + i)));
-    _mm512_storeu_ps(result + i, _mm512_mul_ps(_mm512_loadu_ps(x + i), fold_v4(gate)));
+    store_v4(result + i, _mm512_mul_ps(_mm512_loadu_ps(x + i), fold_v4(gate)), past);
   }
 }
 
 // result = grad * gates, sums += grad * x * slopes, of bits of noise; n is a multiple of 16.
 L0GATES_V4 inline void differentiate_v4(Stretch stretch, const float* half_c, const float* bits, const float* grad,
-                                        const float* x, int64_t n, float* result, float* sums) {
+                                        const float* x, int64_t n, float* result, bool past_cache, float* sums) {
+  const bool past = past_cache && is_whole_line(result);
   for (int64_t i = 0; i < n; i += 16) {
     const __m512 s = sigmoid_v4(_mm512_loadu_si512(bits + i), _mm512_loadu_ps(half_c + i));
     const __m512 gate = stretch(s), folded = fold_v4(gate), g = _mm512_loadu_ps(grad + i);
-    _mm512_storeu_ps(result + i, _mm512_mul_ps(g, folded));
+    store_v4(result + i, _mm512_mul_ps(g, folded), past);
     const __m512 product = _mm512_mul_ps(g, _mm512_loadu_ps(x + i)), slope = _mm512_fnmadd_ps(s, s, s);
     const __mmask16 inside = _mm512_cmpeq_ps_mask(gate, folded);
     _mm512_storeu_ps(sums + i, _mm512_mask3_fmadd_ps(product, slope, _mm512_loadu_ps(sums + i), inside));

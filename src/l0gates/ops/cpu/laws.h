@@ -128,12 +128,13 @@ class BinaryConcrete {
 
 #ifdef L0GATES_V4
   // result = x * gates, of the bits of noise of the gates from `first` on; n is a multiple of 16.
-  void multiply(int64_t first, const C* bits, const C* x, int64_t n, C* result) const {
-    multiply_v4(stretch(), prepared_.data() + first, bits, x, n, result);
+  void multiply(int64_t first, const C* bits, const C* x, int64_t n, C* result, bool past_cache) const {
+    multiply_v4(stretch(), prepared_.data() + first, bits, x, n, result, past_cache);
   }
   // The same for result = grad * gates and sums += grad * x * slopes.
-  void differentiate(int64_t first, const C* bits, const C* grad, const C* x, int64_t n, C* result, C* sums) const {
-    differentiate_v4(stretch(), prepared_.data() + first, bits, grad, x, n, result, sums);
+  void differentiate(int64_t first, const C* bits, const C* grad, const C* x, int64_t n, C* result, bool past_cache,
+                     C* sums) const {
+    differentiate_v4(stretch(), prepared_.data() + first, bits, grad, x, n, result, past_cache, sums);
   }
 #endif
 

@@ -46,22 +46,30 @@ class GateTile {
     }
   }
 
-  // result = x * gates, of the gates from `from` on.
+  // The output at `at` = x * gates, of the gates from `from` on.
   template <class T>
-  void multiply(int64_t from, const T* x, int64_t n, T* result) const {
+  void multiply(int64_t from, const T* x, int64_t n, const Output<T>& output, int64_t at) const {
     if constexpr (kFuses<Law, T>) {
-      if (holds_bits_) return law_.multiply(first_ + from, gates_ + from, x, n, result);
+      if (holds_bits_) return law_.multiply(first_ + from, gates_ + from, x, n, output.data + at, output.past_cache);
     }
-    l0gates::multiply(x, gates() + from, n, result);
+    const C* gates = this->gates() + from;
+    output.write(at, n, [&](int64_t i, int64_t m, T* to) { l0gates::multiply(x + i, gates + i, m, to); });
   }
 
-  // The same for result = grad * gates and sums += grad * x * slopes.
+  // The same for the output = grad * gates and sums += grad * x * slopes.
   template <class T>
-  void differentiate(int64_t from, const T* grad, const T* x, int64_t n, T* result, C* sums) const {
+  void differentiate(int64_t from, const T* grad, const T* x, int64_t n, const Output<T>& output, int64_t at,
+                     C* sums) const {
     if constexpr (kFuses<Law, T>) {
-      if (holds_bits_) return law_.differentiate(first_ + from, gates_ + from, grad, x, n, result, sums);
+      if (holds_bits_) {
+        return law_.differentiate(first_ + from, gates_ + from, grad, x, n, output.data + at, output.past_cache_at_once,
+                                  sums);
+      }
     }
-    multiply_and_accumulate(grad, x, gates() + from, slopes() + from, n, result, sums);
+    const C *gates = this->gates() + from, *slopes = this->slopes() + from;
+    output.write(at, n, [&](int64_t i, int64_t m, T* to) {
+      multiply_and_accumulate(grad + i, x + i, gates + i, slopes + i, m, to, sums + i);
+    });
   }
 
   // One for each element of a line where the grid spreads, else one for each gate.
@@ -139,8 +147,7 @@ void apply_regular(const Law& law, const Layout& layout, uint64_t seed, const T*
       if (grid.spread) {
         const auto ask_nothing = [](int64_t, int64_t) {};
         return tile.for_each_part(example, length, ask_nothing, [&](int64_t from, int64_t n) {
-          const T* part = x + at + from;
-          output.write(at + from, n, [&](int64_t i, int64_t m, T* to) { tile.multiply(from + i, part + i, m, to); });
+          tile.multiply(from, x + at + from, n, output, at + from);
         });
       }
       tile.of(example);
@@ -180,10 +187,8 @@ template <class Law, class T, class C>
 void differentiate_part(const GateTile<Law, C, true>& tile, int64_t from, const T* grad, const T* x, int64_t n,
                         const Output<T>& output, int64_t at, C* sums) {
   if (output.data == nullptr) return accumulate(grad, x, tile.slopes() + from, n, sums);
-  output.write(at, n, [&](int64_t i, int64_t m, T* to) {
-    if (sums == nullptr) return tile.multiply(from + i, grad + i, m, to);
-    tile.differentiate(from + i, grad + i, x + i, m, to, sums + i);
-  });
+  if (sums == nullptr) return tile.multiply(from, grad, n, output, at);
+  tile.differentiate(from, grad, x, n, output, at, sums);
 }
 
 // The gradients by input and parameter; a null pointer stands for one that is not wanted. `partial` has room for
@@ -203,7 +208,8 @@ void differentiate_regular(const Law& law, const Layout& layout, uint64_t seed, 
         if (by_gate != nullptr && ++summed % kLongSum == 0) tile.collect(sums, by_gate);
         // Memory would rest while gates are drawn, so what those of the next line will meet is asked for before.
         const auto ask = [&](int64_t from, int64_t n) {
-          for (const T* needed : {grad + next, x + next, output.awaited(next)}) fetch(needed, from, n);
+          fetch(grad + next, from, n);
+          fetch(x + next, from, n);
         };
         return tile.for_each_part(example, length, ask, [&](int64_t from, int64_t n) {
           differentiate_part(tile, from, grad + at + from, x + at + from, n, output, at + from,
