@@ -13,8 +13,6 @@ namespace l0gates {
 
 // Noise in float32 keeps so far from 0 and 1 by itself.
 constexpr double kLeastNoise = 0x1p-24;
-// Beyond it a gate is closed whatever the noise; an infinite one would make 0 / 0 of the tail.
-constexpr double kMostHalfC = 1e30;
 
 // As two_thirds, of sixteen gates' bits of noise and half their c. The root is w / sqrt(w), an approximation and a
 // Newton step, whose factor of a half is in c: at the multipliers, which everything here waits for, it takes as long as

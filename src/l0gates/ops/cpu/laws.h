@@ -99,7 +99,7 @@ class BinaryConcrete {
 #endif
     for (C& value : prepared_) {
       const double c = std::exp(-static_cast<double>(value) / temperature);
-      value = static_cast<C>(fuses_ ? std::min(c / 2, kMostHalfC) : c);
+      value = static_cast<C>(fuses_ ? c / 2 : c);
     }
   }
 
