@@ -26,6 +26,7 @@ class Problem:
     per_example: bool = True
     law: str = "binary_concrete"
     temperature: float = 2 / 3
+    eps: float = 1e-8
     layout: str = "contiguous"
     seed: int = 0
 
@@ -44,7 +45,7 @@ class Problem:
         parameter = torch.randn(self.n_gates, generator=generator, dtype=torch.float64) * 2
         rows = {"": (), "example": (prod(self.shape[1:]),), "batch": (self.shape[0], prod(self.shape[1:]))}[self.table]
         table = torch.randint(self.n_gates, rows, generator=generator, dtype=torch.int32) if self.table else None
-        constants = (self.temperature, -0.1, 1.1, 1e-8) if self.law == "binary_concrete" else (0.5,)
+        constants = (self.temperature, -0.1, 1.1, self.eps) if self.law == "binary_concrete" else (0.5,)
         constants = tuple(torch.tensor(value, dtype=torch.float64) for value in constants)
         seed = torch.randint(-(2**63), 2**63 - 1, (), generator=generator)
         return grad, x, parameter.to(self.parameter_dtype), table, self.inner, seed, self.per_example, *constants

@@ -16,6 +16,7 @@
 #include "problem.h"
 #include "regular.h"
 #include "table.h"
+#include "tasks.h"
 
 namespace l0gates {
 namespace {
@@ -35,11 +36,11 @@ Tensor apply(const Arguments& arguments) {
   return in_format_of(result, arguments.input);
 }
 
-// The sums of all blocks, in their order, and the gradient of a penalty on top.
-Tensor reduce(const std::vector<double>& partial, std::vector<double> total, const Tensor& parameter) {
+// The sums of all blocks, in their order, times a factor, and the gradient of a penalty on top.
+Tensor add_up(const std::vector<double>& partial, double factor, std::vector<double> total, const Tensor& parameter) {
   const int64_t n_gates = parameter.size(0);
   for (auto block = partial.begin(); block != partial.end(); block += n_gates) {
-    for (int64_t gate = 0; gate < n_gates; ++gate) total[static_cast<size_t>(gate)] += block[gate];
+    for (int64_t gate = 0; gate < n_gates; ++gate) total[static_cast<size_t>(gate)] += factor * block[gate];
   }
   Tensor sums = torch::stable::new_empty(parameter, {n_gates}, wide(parameter));
   if (sums.scalar_type() == ScalarType::Double) {
@@ -62,6 +63,7 @@ std::tuple<Tensor, Tensor> differentiate(const Tensor& grad, const Arguments& ar
                                     problem.input);
   Tensor by_input = input_grad ? torch::stable::empty_like(problem.input)
                                : torch::stable::new_empty(arguments.input, {0});
+  double factor = 1;
   std::vector<double> partial(parameter_grad ? static_cast<size_t>(blocks_of(layout) * layout.n_gates) : 0);
   const auto seed = static_cast<uint64_t>(*read<int64_t>(arguments.seed));
   with_types(arguments, [&](auto element, auto computed) {
@@ -75,9 +77,10 @@ std::tuple<Tensor, Tensor> differentiate(const Tensor& grad, const Arguments& ar
     const auto loop =
         layout.has_table ? differentiate_table<Law<C>, T, C> : differentiate_regular<Law<C>, T, C>;
     loop(law, layout, seed, g, x, dx, sums);
+    factor = law.slope_factor();
   });
   if (input_grad) by_input = in_format_of(by_input, arguments.input);
-  Tensor by_parameter = parameter_grad ? reduce(partial, total, arguments.parameter)
+  Tensor by_parameter = parameter_grad ? add_up(partial, factor, total, arguments.parameter)
                                        : torch::stable::new_empty(arguments.parameter, {0});
   return {by_input, by_parameter};
 }
@@ -138,7 +141,7 @@ std::tuple<Tensor, Tensor> differentiate_with_penalty(const std::optional<Tensor
       has_penalty ? penalty_backward<Law>(*penalty_grad, arguments, factor) : zeros(arguments.parameter);
   if (grad.has_value()) return differentiate<Law>(*grad, arguments, input_grad, parameter_grad, total);
   const Tensor none = torch::stable::new_empty(arguments.input, {0});
-  return {none, parameter_grad ? reduce({}, total, arguments.parameter) : none};
+  return {none, parameter_grad ? add_up({}, 1, total, arguments.parameter) : none};
 }
 
 Tensor binary_concrete_apply(const Tensor& input, const Tensor& log_alpha, const std::optional<Tensor>& table,
@@ -211,17 +214,15 @@ void fill_uniform(const Tensor& seeds, int64_t batch_size, int64_t n_gates, int6
   const auto* seed = read<int64_t>(seeds);
   const int64_t parts = ceil_div(n_gates, kDraw), rows = ceil_div(kTask, std::min<int64_t>(kDraw, n_gates));
   const int64_t blocks = ceil_div(batch_size, rows);
-  torch::stable::parallel_for(0, seeds.numel() * blocks * parts, 1, [&](int64_t begin, int64_t end) {
+  for_each(seeds.numel() * blocks * parts, [&](int64_t task) {
     alignas(64) C bits[kDraw];
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t first = task % parts * kDraw, block = task / parts % blocks, which = task / parts / blocks;
-      const int n = static_cast<int>(std::min<int64_t>(kDraw, n_gates - first));
-      Noise<C> draw(static_cast<uint64_t>(seed[which]), static_cast<uint32_t>(stream), first, n);
-      for (int64_t example = block * rows; example < std::min(batch_size, (block + 1) * rows); ++example) {
-        draw(static_cast<uint64_t>(example), bits);
-        convert(n, bits);
-        std::copy_n(bits, n, noise + (which * batch_size + example) * n_gates + first);
-      }
+    const int64_t first = task % parts * kDraw, block = task / parts % blocks, which = task / parts / blocks;
+    const int n = static_cast<int>(std::min<int64_t>(kDraw, n_gates - first));
+    Noise<C> draw(static_cast<uint64_t>(seed[which]), static_cast<uint32_t>(stream), first, n);
+    for (int64_t example = block * rows; example < std::min(batch_size, (block + 1) * rows); ++example) {
+      draw(static_cast<uint64_t>(example), bits);
+      convert(n, bits);
+      std::copy_n(bits, n, noise + (which * batch_size + example) * n_gates + first);
     }
   });
 }

@@ -1,11 +1,14 @@
-// The two distributions: folded gates, and their slopes by the parameter, from uniform noise.
+// The two distributions: folded gates, and their slopes by the parameter but for a factor that all share, from uniform
+// noise.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
+#include "concrete_v4.h"
 #include "functions.h"
 #include "philox.h"
 
@@ -56,13 +59,13 @@ template <class C, bool IsTwoThirds, bool Slopes>
 L0GATES_LOOP void concrete_gates(const Concrete<C>& constants, const C* __restrict prepared, int n,
                                  C* __restrict gates, C* __restrict slopes) {
   const Concrete<C> law = constants;
-  const C inverse = 1 / law.temperature, range = law.upper - law.lower, scale = inverse * range;
+  const C inverse = 1 / law.temperature, range = law.upper - law.lower;
   for (int i = 0; i < n; ++i) {
     const C u = law.noise.clamp(as_noise(gates[i]));
     const C s = IsTwoThirds ? two_thirds(u, prepared[i]) : any_temperature(u, prepared[i], inverse);
     const C gate = s * range + law.lower, folded = law.unit.clamp(gate);
     gates[i] = folded;
-    if (Slopes) slopes[i] = gate - folded == 0 ? s * (1 - s) * scale : 0;
+    if (Slopes) slopes[i] = gate - folded == 0 ? s * (1 - s) : 0;
   }
 }
 
@@ -91,22 +94,58 @@ class BinaryConcrete {
                   unit_interval<C>()};
     is_two_thirds_ = std::fabs(1.5 * temperature - 1) < (sizeof(C) == 4 ? 1e-7 : 1e-15);
     if (!is_two_thirds_) return;
-    for (C& value : prepared_) value = static_cast<C>(std::exp(-static_cast<double>(value) / temperature));
+#ifdef L0GATES_V4
+    fuses_ = std::is_same_v<C, float> && eps <= kLeastNoise && L0GATES_HAS_V4;
+#endif
+    for (C& value : prepared_) {
+      const double c = std::exp(-static_cast<double>(value) / temperature);
+      value = static_cast<C>(fuses_ ? c / 2 : c);
+    }
+  }
+
+  // What slopes are to be multiplied by.
+  double slope_factor() const {
+    return (static_cast<double>(constants_.upper) - static_cast<double>(constants_.lower)) /
+           static_cast<double>(constants_.temperature);
   }
 
   // Bits of noise of the gates from `first` on, in `gates`, become gates; `slopes` may be null.
   void operator()(int64_t first, int n, C* gates, C* slopes) const {
     const C* prepared = prepared_.data() + first;
+#ifdef L0GATES_V4
+    if constexpr (std::is_same_v<C, float>) {
+      if (fuses_) return concrete_gates_v4(stretch(), prepared, n, gates, slopes);
+    }
+#endif
     if (is_two_thirds_ && slopes != nullptr) concrete_gates<C, true, true>(constants_, prepared, n, gates, slopes);
     if (is_two_thirds_ && slopes == nullptr) concrete_gates<C, true, false>(constants_, prepared, n, gates, slopes);
     if (!is_two_thirds_ && slopes != nullptr) concrete_gates<C, false, true>(constants_, prepared, n, gates, slopes);
     if (!is_two_thirds_ && slopes == nullptr) concrete_gates<C, false, false>(constants_, prepared, n, gates, slopes);
   }
 
+  // Whether multiply and differentiate may be called.
+  bool fuses() const { return fuses_; }
+
+#ifdef L0GATES_V4
+  // result = x * gates, of the bits of noise of the gates from `first` on; n is a multiple of 16.
+  void multiply(int64_t first, const C* bits, const C* x, int64_t n, C* result, bool past_cache) const {
+    multiply_v4(stretch(), prepared_.data() + first, bits, x, n, result, past_cache);
+  }
+  // The same for result = grad * gates and sums += grad * x * slopes.
+  void differentiate(int64_t first, const C* bits, const C* grad, const C* x, int64_t n, C* result, bool past_cache,
+                     C* sums) const {
+    differentiate_v4(stretch(), prepared_.data() + first, bits, grad, x, n, result, past_cache, sums);
+  }
+#endif
+
  private:
+#ifdef L0GATES_V4
+  Stretch stretch() const { return {constants_.lower, constants_.upper - constants_.lower}; }
+#endif
+
   std::vector<C> prepared_;
   Concrete<C> constants_;
-  bool is_two_thirds_;
+  bool is_two_thirds_, fuses_ = false;
 };
 
 template <class C>
@@ -116,6 +155,8 @@ class Gaussian {
 
   Gaussian(const std::vector<C>& mu, const std::vector<double>& constants)
       : mu_(mu), std_(static_cast<C>(constants[0])), unit_(unit_interval<C>()) {}
+
+  double slope_factor() const { return 1; }
 
   void operator()(int64_t first, int n, C* gates, C* slopes) const {
     if (slopes != nullptr) return normal_gates<C, true>(std_, unit_, mu_.data() + first, n, gates, slopes);
@@ -127,6 +168,21 @@ class Gaussian {
   C std_;
   Interval<C> unit_;
 };
+
+// Whether a law has the loops that take elements of type T from bits of noise to result.
+template <class Law, class T>
+constexpr bool kFuses = false;
+#ifdef L0GATES_V4
+template <>
+inline constexpr bool kFuses<BinaryConcrete<float>, float> = true;
+#endif
+
+// Whether they may be called.
+template <class T, class Law>
+bool fuses(const Law& law) {
+  if constexpr (kFuses<Law, T>) return law.fuses();
+  return false;
+}
 
 // The gates of a range from `first` on, a multiple of 4, of any example, in parts of kDraw.
 template <class Law, class C>

@@ -13,12 +13,13 @@ constexpr int64_t kLongSum = 128;
 // Sums that a dot product keeps side by side.
 constexpr int kLanes = 16;
 
-// Ask for n elements that will be needed; a null pointer has none.
+// Ask for n elements that will be needed, into the second-level cache; a null pointer has none. A request to the first
+// would hold one of the few places of those that loads and stores wait in.
 template <class T>
 L0GATES_INLINE void fetch(const T* elements, int64_t from, int64_t n) {
   constexpr int64_t kLine = 64 / sizeof(T);
   if (elements == nullptr) return;
-  for (int64_t i = from; i < from + n; i += kLine) __builtin_prefetch(elements + i);
+  for (int64_t i = from; i < from + n; i += kLine) __builtin_prefetch(elements + i, 0, 2);
 }
 
 // result = x * gates

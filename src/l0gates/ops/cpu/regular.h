@@ -1,12 +1,11 @@
 // Applying gates that follow each other regularly, and its gradient: no index is read.
 #pragma once
 
-#include <torch/csrc/stable/ops.h>
-
 #include "laws.h"
 #include "layout.h"
 #include "loops.h"
 #include "stream.h"
+#include "tasks.h"
 
 namespace l0gates {
 
@@ -14,8 +13,11 @@ namespace l0gates {
 template <class Law, class C, bool Slopes>
 class GateTile {
  public:
-  GateTile(const Law& law, const Layout& layout, const Grid& grid, uint64_t seed, int64_t first, int64_t count)
-      : layout_(layout), drawing_(law, seed, first, count), count_(static_cast<int>(count)) {
+  // `fuses`: multiply and differentiate are all that parts are for, so they may stay bits of noise.
+  GateTile(const Law& law, const Layout& layout, const Grid& grid, uint64_t seed, int64_t first, int64_t count,
+           bool fuses)
+      : layout_(layout), law_(law), drawing_(law, seed, first, count), first_(first), count_(static_cast<int>(count)) {
+    fuses_ = fuses && layout.per_example;
     if (grid.spread) width_ = grid.tiles > 1 ? count * layout.inner : grid.line_length;
     copies_ = grid.spread && width_ > count;
   }
@@ -29,22 +31,45 @@ class GateTile {
     if (Slopes) spread(slopes_, slopes_spread_);
   }
 
-  // Calls body(from, n) for the parts of a line as their gates come. Memory rests while gates are drawn, so the elements
-  // that body will read and write are asked for before.
-  template <class T, class Body>
-  void for_each_part(int64_t example, int64_t length, const T* read, const T* read_too, const T* written,
-                     const Body& body) {
+  // Calls body(from, n) for the parts of a line as their gates come, and ask(from, n) before.
+  template <class Ask, class Body>
+  void for_each_part(int64_t example, int64_t length, const Ask& ask, const Body& body) {
     if (copies_) of(example);
     if (copies_ || !is_new(example)) return body(0, length);
     for (int64_t from = 0; from < length; from += kDraw) {
       const int64_t n = std::min<int64_t>(kDraw, length - from);
-      fetch(read, from, n);
-      fetch(read_too, from, n);
+      ask(from, n);
       drawing_.draw(drawn_, from, gates_);
-      fetch(written, from, n);
-      drawing_.shape(from, gates_, Slopes ? slopes_ : nullptr);
+      holds_bits_ = fuses_ && n % 16 == 0;
+      if (!holds_bits_) drawing_.shape(from, gates_, Slopes ? slopes_ : nullptr);
       body(from, n);
     }
+  }
+
+  // The output at `at` = x * gates, of the gates from `from` on.
+  template <class T>
+  void multiply(int64_t from, const T* x, int64_t n, const Output<T>& output, int64_t at) const {
+    if constexpr (kFuses<Law, T>) {
+      if (holds_bits_) return law_.multiply(first_ + from, gates_ + from, x, n, output.data + at, output.past_cache);
+    }
+    const C* gates = this->gates() + from;
+    output.write(at, n, [&](int64_t i, int64_t m, T* to) { l0gates::multiply(x + i, gates + i, m, to); });
+  }
+
+  // The same for the output = grad * gates and sums += grad * x * slopes.
+  template <class T>
+  void differentiate(int64_t from, const T* grad, const T* x, int64_t n, const Output<T>& output, int64_t at,
+                     C* sums) const {
+    if constexpr (kFuses<Law, T>) {
+      if (holds_bits_) {
+        return law_.differentiate(first_ + from, gates_ + from, grad, x, n, output.data + at, output.past_cache_at_once,
+                                  sums);
+      }
+    }
+    const C *gates = this->gates() + from, *slopes = this->slopes() + from;
+    output.write(at, n, [&](int64_t i, int64_t m, T* to) {
+      multiply_and_accumulate(grad + i, x + i, gates + i, slopes + i, m, to, sums + i);
+    });
   }
 
   // One for each element of a line where the grid spreads, else one for each gate.
@@ -76,10 +101,11 @@ class GateTile {
   }
 
   const Layout& layout_;
+  const Law& law_;
   Gates<Law, C> drawing_;
-  int64_t width_ = 0, drawn_ = -1;
+  int64_t first_, width_ = 0, drawn_ = -1;
   int count_;
-  bool copies_;
+  bool copies_, fuses_, holds_bits_ = false;
   alignas(64) C gates_[kTile], slopes_[Slopes ? kTile : 1];
   alignas(64) C gates_spread_[kTile], slopes_spread_[Slopes ? kTile : 1];
 };
@@ -87,26 +113,27 @@ class GateTile {
 // Calls body(block, tile, first gate, gates) for every task.
 template <class Body>
 void for_each_task(const Layout& layout, const Grid& grid, const Body& body) {
-  torch::stable::parallel_for(0, grid.blocks * grid.tiles, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t first = task % grid.tiles * grid.gates_per_tile;
-      body(task / grid.tiles, first, std::min(grid.gates_per_tile, layout.n_gates - first));
-    }
-    finish_writing();
+  for_each(grid.blocks * grid.tiles, [&](int64_t task) {
+    const int64_t first = task % grid.tiles * grid.gates_per_tile;
+    body(task / grid.tiles, first, std::min(grid.gates_per_tile, layout.n_gates - first));
   });
 }
 
-// Calls body(example, offset, length) for the part of each line of a block that belongs to a tile.
+// Calls body(example, offset, length, offset in the next line) for the part of each line of a block that belongs to a
+// tile. The last line has no next one but itself.
 template <class Body>
 void for_each_line(const Layout& layout, const Grid& grid, int64_t block, int64_t first, int64_t count,
                    const Body& body) {
-  const int64_t last = std::min(grid.lines, (block + 1) * grid.lines_per_block);
-  for (int64_t line = block * grid.lines_per_block; line < last; ++line) {
-    const int64_t example = line / grid.lines_per_example;
+  const int64_t end = std::min(grid.lines, (block + 1) * grid.lines_per_block);
+  const auto offset = [&](int64_t line) {
+    return line / grid.lines_per_example * layout.elements + line % grid.lines_per_example * grid.line_length +
+           first * layout.inner;
+  };
+  for (int64_t line = block * grid.lines_per_block; line < end; ++line) {
     const int64_t start = line % grid.lines_per_example * grid.line_length;
     const int64_t length =
         grid.tiles > 1 ? count * layout.inner : std::min(grid.line_length, layout.elements - start);
-    body(example, example * layout.elements + start + first * layout.inner, length);
+    body(line / grid.lines_per_example, offset(line), length, offset(std::min(line + 1, end - 1)));
   }
 }
 
@@ -115,15 +142,12 @@ void apply_regular(const Law& law, const Layout& layout, uint64_t seed, const T*
   const Grid grid(layout);
   const Output<T> output(result, layout.batch * layout.elements);
   for_each_task(layout, grid, [&](int64_t block, int64_t first, int64_t count) {
-    GateTile<Law, C, false> tile(law, layout, grid, seed, first, count);
-    const auto multiply_part = [&](int64_t at, const C* gates, int64_t n) {
-      output.write(at, n, [&](int64_t from, int64_t m, T* to) { multiply(x + at + from, gates + from, m, to); });
-    };
-    for_each_line(layout, grid, block, first, count, [&](int64_t example, int64_t at, int64_t length) {
+    GateTile<Law, C, false> tile(law, layout, grid, seed, first, count, fuses<T>(law));
+    for_each_line(layout, grid, block, first, count, [&](int64_t example, int64_t at, int64_t length, int64_t) {
       if (grid.spread) {
-        const T* none = nullptr;
-        return tile.for_each_part(example, length, x + at, none, output.awaited(at), [&](int64_t from, int64_t n) {
-          multiply_part(at + from, tile.gates() + from, n);
+        const auto ask_nothing = [](int64_t, int64_t) {};
+        return tile.for_each_part(example, length, ask_nothing, [&](int64_t from, int64_t n) {
+          tile.multiply(from, x + at + from, n, output, at + from);
         });
       }
       tile.of(example);
@@ -157,16 +181,14 @@ double differentiate_block(const T* grad, const T* x, C gate, int64_t n, const O
   return total;
 }
 
-// Elements with a gate each, whose output starts at `at`: the input gradients where they are wanted, and where the sums
-// are, grad * x * slopes.
-template <class T, class C>
-void differentiate_part(const T* grad, const T* x, const C* gates, const C* slopes, int64_t n, const Output<T>& output,
-                        int64_t at, C* sums) {
-  if (output.data == nullptr) return accumulate(grad, x, slopes, n, sums);
-  output.write(at, n, [&](int64_t from, int64_t m, T* to) {
-    if (sums == nullptr) return multiply(grad + from, gates + from, m, to);
-    multiply_and_accumulate(grad + from, x + from, gates + from, slopes + from, m, to, sums + from);
-  });
+// The part of a line from `from` on, whose output starts at `at`: the input gradients where they are wanted, and where the
+// sums are, grad * x * slopes.
+template <class Law, class T, class C>
+void differentiate_part(const GateTile<Law, C, true>& tile, int64_t from, const T* grad, const T* x, int64_t n,
+                        const Output<T>& output, int64_t at, C* sums) {
+  if (output.data == nullptr) return accumulate(grad, x, tile.slopes() + from, n, sums);
+  if (sums == nullptr) return tile.multiply(from, grad, n, output, at);
+  tile.differentiate(from, grad, x, n, output, at, sums);
 }
 
 // The gradients by input and parameter; a null pointer stands for one that is not wanted. `partial` has room for
@@ -177,16 +199,20 @@ void differentiate_regular(const Law& law, const Layout& layout, uint64_t seed, 
   const Grid grid(layout);
   const Output<T> output(by_input, layout.batch * layout.elements);
   for_each_task(layout, grid, [&](int64_t block, int64_t first, int64_t count) {
-    GateTile<Law, C, true> tile(law, layout, grid, seed, first, count);
+    GateTile<Law, C, true> tile(law, layout, grid, seed, first, count, by_input != nullptr && fuses<T>(law));
     double* by_gate = partial == nullptr ? nullptr : partial + block * layout.n_gates + first;
     alignas(64) C sums[kTile] = {};
     int64_t summed = 0;
-    for_each_line(layout, grid, block, first, count, [&](int64_t example, int64_t at, int64_t length) {
+    for_each_line(layout, grid, block, first, count, [&](int64_t example, int64_t at, int64_t length, int64_t next) {
       if (grid.spread) {
         if (by_gate != nullptr && ++summed % kLongSum == 0) tile.collect(sums, by_gate);
-        const T *g = grad + at, *v = x + at;
-        return tile.for_each_part(example, length, g, v, output.awaited(at), [&](int64_t from, int64_t n) {
-          differentiate_part(g + from, v + from, tile.gates() + from, tile.slopes() + from, n, output, at + from,
+        // Memory would rest while gates are drawn, so what those of the next line will meet is asked for before.
+        const auto ask = [&](int64_t from, int64_t n) {
+          fetch(grad + next, from, n);
+          fetch(x + next, from, n);
+        };
+        return tile.for_each_part(example, length, ask, [&](int64_t from, int64_t n) {
+          differentiate_part(tile, from, grad + at + from, x + at + from, n, output, at + from,
                              by_gate == nullptr ? nullptr : sums + from);
         });
       }

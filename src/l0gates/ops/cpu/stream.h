@@ -16,6 +16,8 @@ namespace l0gates {
 // Bytes of output from which it is written past the cache. The processor then need not read a line before it
 // writes it, which is a third of what a multiplication moves.
 constexpr int64_t kPastCache = 12 << 20;
+// The same for an input gradient that goes there from registers, without a copy.
+constexpr int64_t kPastCacheAtOnce = 4 << 20;
 // Elements that are computed before they are written: so few that memory does not wait for the next.
 constexpr int64_t kAhead = 64;
 
@@ -43,10 +45,12 @@ inline void finish_writing() {}
 template <class T>
 struct Output {
   T* data;
-  bool past_cache;
+  bool past_cache, past_cache_at_once;
 
   Output(T* result, int64_t elements)
-      : data(result), past_cache(elements * static_cast<int64_t>(sizeof(T)) >= kPastCache) {}
+      : data(result),
+        past_cache(elements * static_cast<int64_t>(sizeof(T)) >= kPastCache),
+        past_cache_at_once(elements * static_cast<int64_t>(sizeof(T)) >= kPastCacheAtOnce) {}
 
   // What is worth asking for before it is written: a null pointer if there is nothing.
   const T* awaited(int64_t at) const { return data == nullptr || past_cache ? nullptr : data + at; }

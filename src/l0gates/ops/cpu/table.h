@@ -1,14 +1,13 @@
 // Applying gates in no order, and its gradient: a table says which gate an element uses.
 #pragma once
 
-#include <torch/csrc/stable/ops.h>
-
 #include <vector>
 
 #include "laws.h"
 #include "layout.h"
 #include "loops.h"
 #include "stream.h"
+#include "tasks.h"
 
 namespace l0gates {
 // Elements of a tile where gates, slopes and sums share the first-level cache with what they meet.
@@ -55,12 +54,7 @@ class GateRow {
 template <class Body>
 void for_each_block(const Layout& layout, const Body& body) {
   const int64_t size = examples_per_block(layout), blocks = ceil_div(layout.batch, size);
-  torch::stable::parallel_for(0, blocks, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t block = begin; block < end; ++block) {
-      body(block, block * size, std::min(layout.batch, (block + 1) * size));
-    }
-    finish_writing();
-  });
+  for_each(blocks, [&](int64_t block) { body(block, block * size, std::min(layout.batch, (block + 1) * size)); });
 }
 
 // Calls body(offset in the example, length) for tiles of an example.
