@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 # Without a name; the others take hours, real data or an environment of their own.
-QUICK = ("gates", "learning_rate", "selection_demo", "structure")
+QUICK = ("gates", "kernels", "learning_rate", "selection_demo", "structure")
 NAMES = (*QUICK, "cifar10", "compact_latency", "constraint", "mnist", "pruning_tools", "selection", "transformer")
 
 
