@@ -4,11 +4,13 @@ All see the same images for the same number of epochs, along one cycle of the le
 ``torch.nn.utils.prune.ln_structured`` within the blocks, where one can go without changing others, after two thirds of
 the epochs, and what it sets to zero is counted as removed. Gates are put on the same filters and on the blocks after
 half of the epochs; after two thirds the network is compact, and trained on. Beside them stands a network that had fewer
-channels from the start (``width``). Settings were compared with another seed, on the last 5,000 training images.
+channels from the start (``width``). ``python -m benchmarks.cifar10 --data DIR`` compares settings on the last 5,000
+training images, with a seed of its own.
 Convolutions train in bfloat16 by autocast; errors are counted in float32.
 ``CIFAR10_EPOCHS``, ``CIFAR10_SEEDS`` and ``CIFAR10_IMAGES`` make it smaller; a run that is through is not run again.
 """
 
+import argparse
 import io
 import os
 import statistics
@@ -43,6 +45,7 @@ STREAM = ("0.channels", "4.conv2.channels", "5.conv2.channels")
 TARGETS = (0.5, 0.25)
 MEASURES = ("loss", "error", "multiply_adds", "speed_up")
 BATCH = 128
+HELD_OUT = 5000
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 MEAN, STD = (torch.tensor(c).view(3, 1, 1) for c in ([0.4913, 0.4821, 0.4465], [0.2452, 0.2428, 0.2606]))
 
@@ -87,12 +90,13 @@ class Training:
         model: nn.Module,
         epochs: int,
         constraint: DensityConstraint | None = None,
+        gate_rate: float = 0.0,
     ) -> float:
         """Some epochs of a model; the last one's loss."""
         model.to(memory_format=torch.channels_last)
         groups: Any = [{"params": model.parameters(), "lr": RATE, "weight_decay": 5e-4}]
         if constraint is not None:
-            groups = param_groups(model, lr=RATE, gate_lr=GATE_RATE, weight_decay=5e-4)
+            groups = param_groups(model, lr=RATE, gate_lr=gate_rate, weight_decay=5e-4)
         optimizer, losses = torch.optim.SGD(groups, momentum=0.9), []
         for _ in range(epochs):
             losses = []
@@ -120,17 +124,25 @@ def dense(training: Training, _: float) -> tuple[nn.Module, float]:
     return model, training.train(model, EPOCHS)
 
 
-def gates(training: Training, target: float) -> tuple[nn.Module, float]:
+def gates(
+    training: Training,
+    target: float,
+    *,
+    dense: int = DENSE,
+    gated: int = FIRST - DENSE,
+    gate_rate: float = GATE_RATE,
+    warmup: float = WARMUP,
+    exclude: tuple[str, ...] = STREAM,
+) -> tuple[nn.Module, float]:
     """Gates within every block and on the blocks, under a constraint; then the compact model is trained on."""
     model, example = resnet8(), normalised(training.pixels[:2])
-    training.train(model, DENSE)
-    attach(model, example, exclude=STREAM, init_active_prob=0.95)
-    gated = FIRST - DENSE
-    warmup = round(WARMUP * gated * training.steps / EPOCHS)
-    training.train(model, gated, DensityConstraint(model, target, cost="macs", warmup=warmup))
+    training.train(model, dense)
+    attach(model, example, exclude=exclude, init_active_prob=0.95)
+    steps = round(warmup * gated * training.steps / EPOCHS)
+    training.train(model, gated, DensityConstraint(model, target, cost="macs", warmup=steps), gate_rate)
     harden(model)
     smaller = compact(model, example)
-    return smaller, training.train(smaller, EPOCHS - FIRST)
+    return smaller, training.train(smaller, EPOCHS - dense - gated)
 
 
 def norm(training: Training, target: float) -> tuple[nn.Module, float]:
@@ -170,6 +182,15 @@ def multiply_adds(model: nn.Module, share: float | None = None) -> float:
     return total + 10 * model[-1].in_features
 
 
+def error_of(model: nn.Module, pixels: Tensor, labels: Tensor) -> float:
+    """The share of images that evaluation gets wrong."""
+    model.eval()
+    with torch.no_grad():
+        parts = zip(pixels.split(500), labels.split(500), strict=True)
+        wrong = sum(int((model(normalised(x)).argmax(1) != y).sum()) for x, y in parts)
+    return wrong / len(labels)
+
+
 def run(method: str, target: float, seed: int, folder: Path) -> dict:
     """Train by a method and test."""
     pixels, labels = images(folder, "train")
@@ -177,17 +198,14 @@ def run(method: str, target: float, seed: int, folder: Path) -> dict:
     model, loss = {"dense": dense, "gates": gates, "norm": norm, "width": width}[method](
         Training((pixels[:IMAGES], labels[:IMAGES]), seed), target
     )
-    model.eval()
-    tests = zip(*(part.split(500) for part in images(folder, "test")), strict=True)
-    with torch.no_grad():
-        wrong = sum(int((model(normalised(x)).argmax(1) != y).sum()) for x, y in tests)
+    error = error_of(model, *images(folder, "test"))
     figures = report(resnet8(), model, normalised(pixels[:32]), repeats=30)
     left = figures["multiply_adds"]["ratio"]
     if method == "norm":
         left = multiply_adds(model) / multiply_adds(resnet8(), 1.0)
     return {
         "loss": f"{loss:.4f}",
-        "error": f"{wrong / 10000:.4f}",
+        "error": f"{error:.4f}",
         "multiply_adds": f"{left:.4f}",
         "speed_up": f"{1 / figures['seconds']['ratio']:.2f}",
     }
@@ -229,5 +247,28 @@ def write_page() -> None:
     pages.put("benchmarks.md", "cifar10", f"{epochs} epochs; commit {commits}.\n\n{pages.table(columns, rows)}")
 
 
+def compare_settings() -> None:
+    """Print the error on the last 5,000 training images, with seed 7; without data, write the page."""
+    parser = argparse.ArgumentParser(description=compare_settings.__doc__)
+    parser.add_argument("--data", type=Path, metavar="DIR")
+    parser.add_argument("--method", choices=["gates", "norm"], default="gates")
+    parser.add_argument("--target", type=float, default=0.5)
+    parser.add_argument("--dense", type=int, default=DENSE, help="epochs before gates")
+    parser.add_argument("--gated", type=int, default=FIRST - DENSE, help="epochs with gates")
+    parser.add_argument("--gate-rate", type=float, default=GATE_RATE)
+    parser.add_argument("--warmup", type=float, default=WARMUP, help="the part of them in which the target is reached")
+    parser.add_argument("--exclude", nargs="*", default=STREAM, metavar="GROUP", help="what gets no gates")
+    options = vars(parser.parse_args())
+    folder, method, target = (options.pop(name) for name in ("data", "method", "target"))
+    if folder is None:
+        write_page()
+        return
+    pixels, labels = images(folder, "train")
+    torch.manual_seed(7)
+    training = Training((pixels[:-HELD_OUT], labels[:-HELD_OUT]), 7)
+    model, _ = gates(training, target, **options) if method == "gates" else norm(training, target)
+    print(f"{method} {target} {options}: {error_of(model, pixels[-HELD_OUT:], labels[-HELD_OUT:]):.4f}")
+
+
 if __name__ == "__main__":
-    write_page()
+    compare_settings()
