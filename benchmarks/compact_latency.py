@@ -1,8 +1,9 @@
 """Latency of compact models on CPU at batch 32: a half and a quarter of the multiply-adds, gates closed at random.
 
 Time depends on shapes alone, so nothing is trained: gates get random parameters, and ``harden`` meets the target.
-Beside the time that passes stands the processor's, which a loaded machine does not stretch: the speed-up is the median
-over pairs of forwards, dense and compact in turn, of its ratio. A profile of both models by operator, recorded in
+Time is that of ``report``, where each model runs twice in turn. Beside it stands the processor's, which a loaded machine
+stretches less, with one forward of each in turn, which finds the other model's data in the cache. A profile of both
+models by operator, recorded in
 ``compact_profile.csv``, says where the time went.
 """
 
@@ -19,6 +20,7 @@ from l0gates.control import harden
 from l0gates.pruning import attach, compact, report
 from l0gates.structure import gates_of
 
+from . import pages
 from .networks import Reader, resnet8
 from .record import read, write
 from .resumable import fill
@@ -126,3 +128,23 @@ def main(arguments: Namespace) -> None:
     fill("compact_latency", cases, measure, ["network", "target", "round_to", *measured])
     if not read("compact_profile"):
         write("compact_profile", [row for pair in pairs for row in profiled(*pair)])
+    write_page()
+
+
+def write_page() -> None:
+    """Put the recorded rows into the documentation."""
+    rows = []
+    recorded = read("compact_latency")
+    for row in recorded:
+        multiple = "" if row["round_to"] == "1" else row["round_to"]
+        left = [f"{float(row[name]):.3f}" for name in ("multiply_adds", "parameters")]
+        faster = [f"{1 / float(row['seconds']):.2f} x", f"{row['speed_up']} x"]
+        rows.append([row["network"], row["target"], multiple, *left, row["dense_ms"], row["compact_ms"], *faster])
+    columns = ["network", "asked for", "`round_to`", "multiply-adds", "parameters", "dense, processor ms"]
+    columns += ["compact, processor ms", "faster", "by the processor's time"]
+    measured = f"Commit {recorded[-1]['commit']}, {recorded[-1]['device']}, PyTorch {recorded[-1]['torch']}."
+    pages.put("benchmarks.md", "latency", f"{measured}\n\n{pages.table(columns, rows)}")
+
+
+if __name__ == "__main__":
+    write_page()
