@@ -1,10 +1,9 @@
 """Latency of compact models on CPU at batch 32: a half and a quarter of the multiply-adds, gates closed at random.
 
 Time depends on shapes alone, so nothing is trained: gates get random parameters, and ``harden`` meets the target.
-Time is that of ``report``, where each model runs twice in turn. Beside it stands the processor's, which a loaded machine
-stretches less, with one forward of each in turn, which finds the other model's data in the cache. A profile of both
-models by operator, recorded in
-``compact_profile.csv``, says where the time went.
+Time is that of ``report``, where each model runs twice in turn. Beside it stands the processor's, which a loaded
+machine stretches less, with one forward of each in turn, which finds the other model's data in the cache. A profile of
+both models by operator, recorded in ``compact_profile.csv``, says where the time went.
 """
 
 import statistics
