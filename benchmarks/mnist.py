@@ -238,7 +238,17 @@ def architecture(n_open: dict[str, tuple[int, int]]) -> str:
 
 def write_page() -> None:
     """Put the recorded rows into the page, beside published ones."""
-    lines = ["| network | shifts | seed | sizes left | multiply-adds | error | epochs: gated, compact | seconds |"]
+    lines = [
+        "| network | shifts | runs | error: mean, worst | multiply-adds at most |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for network, shifts in sorted({(row["network"], row["shifts"]) for row in resumable.read("mnist")}):
+        rows = [row for row in resumable.read("mnist") if (row["network"], row["shifts"]) == (network, shifts)]
+        errors, macs = [float(row["error"]) for row in rows], max(int(row["macs"]) for row in rows)
+        mean = sum(errors) / len(errors)
+        lines.append(f"| {network} | {shifts} | {len(rows)} | {mean:.2f} %, {max(errors):.2f} % | {macs:,} |")
+    lines.append("")
+    lines.append("| network | shifts | seed | sizes left | multiply-adds | error | epochs: gated, compact | seconds |")
     lines.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for row in sorted(resumable.read("mnist"), key=lambda row: (row["network"], row["shifts"], row["seed"])):
         lines.append(
