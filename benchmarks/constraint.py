@@ -114,7 +114,7 @@ def _grouped(rows: list[Row], method: str, keys: tuple[str, ...]) -> dict[tuple[
     for row in rows:
         if row["method"] == method:
             groups[tuple(row[key] for key in keys)].append(row)
-    return dict(sorted(groups.items(), key=lambda item: [(len(k), k) if k.isdigit() else (0, k) for k in item[0]]))
+    return dict(sorted(groups.items(), key=lambda item: [(0.0, k) if k.isalpha() else (float(k), "") for k in item[0]]))
 
 
 def _widest(values: Iterable[float]) -> str:

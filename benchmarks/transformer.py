@@ -7,6 +7,7 @@ along a half cosine. Gates are trained and closed in the first part, and the com
 it is. The schedule was chosen on a seed of its own and on images set aside from those for training.
 """
 
+import statistics
 import time
 from argparse import Namespace
 from typing import Any
@@ -20,7 +21,9 @@ from l0gates.control import DensityConstraint, harden, param_groups
 from l0gates.pruning import attach, compact, report
 from l0gates.pruning.recipe.recipe import recipe_of
 
+from . import pages
 from .networks import Reader
+from .record import read
 from .resumable import fill
 
 SEEDS = 3
@@ -100,3 +103,30 @@ def main(arguments: Namespace) -> None:
     cases = [{"target": target, "seed": seed} for seed in range(SEEDS) for target in TARGETS]
     measured = ["error", "multiply_adds", "parameters", "speed_up", "heads", "units", "blocks", "cpu_seconds"]
     fill("transformer", cases, measure, ["target", "seed", *measured])
+    write_page()
+
+
+def write_page() -> None:
+    """Put the recorded rows into the documentation."""
+    recorded = read("transformer")
+    rows = []
+    for target in map(str, TARGETS):
+        found = [row for row in recorded if row["target"] == target]
+        errors = [float(row["error"]) for row in found]
+        each = ", ".join(f"{error:.3f}" for error in errors)
+        left = [
+            ", ".join(f"{int(row[kind])}" for row in found if row[kind]) or "all"
+            for kind in ("heads", "units", "blocks")
+        ]
+        costs = [
+            f"{statistics.mean(float(row[name]) for row in found):.3f}" for name in ("multiply_adds", "parameters")
+        ]
+        rows.append([target, f"{statistics.mean(errors):.3f} ({each})", *costs, *left])
+    columns = ["asked for", "error: mean, each seed's", "multiply-adds", "parameters", "heads of 12", "units of 576"]
+    commits = ", ".join(sorted({row["commit"] for row in recorded}))
+    table = pages.table([*columns, "blocks of 6"], rows)
+    pages.put("benchmarks.md", "transformer", f"Commit {commits}.\n\n{table}")
+
+
+if __name__ == "__main__":
+    write_page()
