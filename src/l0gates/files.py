@@ -27,7 +27,7 @@ def write_folder(folder: str | Path, fill: Callable[[Path], None], *, names: Ite
     ArgumentError
         If something else than such a folder is there.
     """
-    folder = Path(folder).absolute()
+    folder = _path(folder)
     if folder.exists() and not _is_ours(folder, set(names)):
         raise refusal(
             "folder",
@@ -35,7 +35,15 @@ def write_folder(folder: str | Path, fill: Callable[[Path], None], *, names: Ite
             received=str(folder),
             remedy="choose another name",
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise refusal(
+            "folder",
+            expected="a place below folders",
+            received=str(folder),
+            remedy="a file is in the way: choose another",
+        ) from error
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         fill(fresh)
@@ -47,7 +55,7 @@ def write_folder(folder: str | Path, fill: Callable[[Path], None], *, names: Ite
 
 def recovered(folder: str | Path) -> Path:
     """The folder to read: itself, or what was there before it if replacing it was interrupted."""
-    folder = Path(folder).absolute()
+    folder = _path(folder)
     return folder if folder.exists() or not _old(folder).exists() else _old(folder)
 
 
@@ -55,6 +63,14 @@ def digest(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _path(folder: str | Path) -> Path:
+    if not isinstance(folder, str | os.PathLike):
+        raise refusal(
+            "folder", expected="a path, as a str or a Path", received=type(folder).__name__, remedy="pass its name"
+        )
+    return Path(folder).absolute()
 
 
 def _is_ours(folder: Path, names: set[str]) -> bool:

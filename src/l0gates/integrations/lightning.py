@@ -104,9 +104,7 @@ class DensityCallback(pl.Callback):
             return  # a micro-batch
         self._n_steps = trainer.global_step
         self.constraint.step()
-        logged = figures(self.constraint)
-        pl_module.log_dict({name: value for name, value in logged.items() if name != "density"})
-        pl_module.log_dict({name: value for name, value in logged.items() if name == "density"}, prog_bar=True)
+        pl_module.log_dict(figures(self.constraint), prog_bar=True)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Harden the gates and compact the model; training that was stopped early is not compacted."""

@@ -96,7 +96,7 @@ def capture(model: nn.Module, example_inputs: Any) -> Program:
     ArgumentError
         If the forward does not take the inputs, or its control flow depends on values.
     """
-    args, kwargs = _on_device_of(model, as_arguments(example_inputs))
+    args, kwargs = on_device_of(model, as_arguments(example_inputs))
     with evaluation_without_caches(model):
         try:
             exported = torch.export.export(model, args, kwargs, strict=False)
@@ -150,7 +150,7 @@ def evaluation_without_caches(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def _on_device_of(model: nn.Module, arguments: tuple[Any, Any]) -> Any:
+def on_device_of(model: nn.Module, arguments: tuple[Any, Any]) -> Any:
     """The arguments with every tensor on the model's device, which may be ``meta``."""
     first = next(model.parameters(), None)
     if first is None:

@@ -232,6 +232,18 @@ def test_a_model_changed_after_attach_is_refused():
     model.extra = nn.Parameter(torch.zeros(1))
     with pytest.raises(ArgumentError, match=r"attached: extra was none; received extra of shape \(1,\)"):
         compact(model, X)
+    for place, replaced in (
+        ("head", nn.Linear(8, 5)),
+        ("first", nn.ModuleList(nn.Conv2d(8, 12, 3, padding=1) for _ in "ab")),
+    ):
+        model, _ = gated()
+        setattr(model, place, replaced)
+        with pytest.raises(ArgumentError) as raised:
+            compact(model, X)
+        assert "expected the modules that it had when gates were attached; received another one" in str(raised.value)
+        assert str(raised.value).endswith("detach, change the model, and attach again")
+        detach(model)
+        attach(model, X)
 
 
 def test_example_inputs_that_do_not_fit_are_refused():
@@ -247,6 +259,40 @@ def test_a_multiple_that_is_none_is_refused(round_to):
     assert str(raised.value) == (
         f"round_to: expected None or an integer >= 1; received {round_to!r}; pass 8, for example"
     )
+
+
+def test_what_is_no_model_or_optimizer_is_refused():
+    for value, received in ((None, "NoneType"), (nn.Linear, "the class Linear")):
+        with pytest.raises(ArgumentError, match=f"model: expected an nn.Module; received {received}"):
+            compact(value, X)
+    for value, received in ((3, "int"), (torch.optim.SGD, "SGD"), ([], "list")):
+        with pytest.raises(ArgumentError, match=rf"expected None or a torch.optim.Optimizer; received {received}"):
+            compact(gated()[0], X, optimizer=value)
+
+
+def test_a_branch_of_which_all_is_closed_goes_though_the_example_has_one_id_only():
+    class Ids(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table, self.up, self.down = nn.Embedding(9, 4), nn.Linear(4, 8), nn.Linear(8, 4)
+
+        def forward(self, ids):
+            x = self.table(ids)
+            return x + self.down(self.up(x).relu())
+
+    model, ids = Ids(), torch.zeros(2, 3, dtype=torch.long)
+    attach(model, ids, kinds=["neurons", "units"])
+    set_gates(model, {name: torch.zeros(gates.n_gates) for name, gates in gates_of(model).items()})
+    smaller = compact(model, ids)
+    ids = torch.arange(9).view(3, 3)
+    torch.testing.assert_close(outputs_of(smaller, ids), outputs_of(model, ids))
+
+
+def test_outputs_that_are_no_numbers_are_refused():
+    model, _ = gated()
+    model.head.weight.data.fill_(float("nan"))
+    with pytest.raises(ArgumentError, match="expected a model that computes finite outputs"):
+        compact(model, X)
 
 
 def test_an_optimizer_of_another_model_is_refused_before_anything_is_done():

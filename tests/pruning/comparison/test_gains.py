@@ -44,3 +44,12 @@ def test_it_prints_a_table():
 def test_inputs_that_do_not_fit_are_refused():
     with pytest.raises(ArgumentError, match="example_inputs: expected inputs that Sequential can be called with; "):
         report(network(), network(), torch.randn(3, 5))
+
+
+def test_what_is_no_model_and_no_number_of_pairs_is_refused():
+    x = torch.randn(3, 4)
+    with pytest.raises(ArgumentError, match=r"compact: expected an nn.Module; received NoneType"):
+        report(network(), None, x)
+    for repeats in (0, "3", True):
+        with pytest.raises(ArgumentError, match=f"repeats: expected an integer >= 1; received {repeats!r}"):
+            report(network(), network(), x, repeats=repeats)

@@ -16,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 import models
 from l0gates import ArgumentError, BinaryConcreteStochasticGates, GaussianStochasticGates
+from l0gates.control import DensityConstraint
 from l0gates.pruning import attach, detach
 from l0gates.structure import find_attachment, gates_of, structure_of
 
@@ -56,6 +57,9 @@ def test_detach_gives_back_the_same_model(name):
     model.train()
     keys, classes = list(model.state_dict()), [type(module) for module in model.modules()]
     structure = attach(model, inputs)
+    attributes = set(model.__dict__)
+    DensityConstraint(model, 0.9)
+    assert set(model.__dict__) > attributes
     assert structure is structure_of(model)
     assert set(keys) < set(model.state_dict())
     assert all(module.training for module in model.modules())
@@ -64,6 +68,7 @@ def test_detach_gives_back_the_same_model(name):
     assert [type(module) for module in model.modules()] == classes
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
     assert find_attachment(model) is None
+    assert not any("l0gates" in attribute for attribute in model.__dict__)
     assert attach(model, inputs).by_name.keys() == structure.by_name.keys()
 
 

@@ -1,5 +1,6 @@
 """Folders of compact models: what is read is what was written, and what is damaged is refused by name."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -73,6 +74,9 @@ def test_state_that_is_no_tensor_is_refused(compact, tmp_path):
 def change_recipe(folder, change):
     values = json.loads((folder / "recipe.json").read_text())
     change(values)
+    if "digests" in values:
+        content = json.dumps([values["recipe"], values["tied"]], sort_keys=True)
+        values["digests"]["recipe.json"] = hashlib.sha256(content.encode()).hexdigest()
     (folder / "recipe.json").write_text(json.dumps(values))
 
 
@@ -90,6 +94,16 @@ def change_recipe(folder, change):
         (lambda v: v["recipe"]["attributes"].update({"0.forward": 3}), "0.forward is a method, no size"),
         (lambda v: v["recipe"]["attributes"].update({"7.x": 3}), "model: expected the dense model that the recipe"),
         (lambda v: v["recipe"]["shapes"].update({"0.weight": [5, 4]}), "size mismatch for 0.weight"),
+        (
+            lambda v: v["recipe"]["shapes"].update({"0.weight": [-5, 4]}),
+            "model: expected the dense model that the recipe",
+        ),
+        (
+            lambda v: v["recipe"]["inputs"].append(
+                {"module": "nope", "argument": "x", "position": 0, "dim": 1, "kept": [0]}
+            ),
+            "model: expected the dense model that the recipe",
+        ),
     ],
 )
 def test_a_recipe_that_violates_its_schema_is_refused(compact, tmp_path, change, text):
@@ -98,6 +112,46 @@ def test_a_recipe_that_violates_its_schema_is_refused(compact, tmp_path, change,
     with pytest.raises(ArgumentError) as raised:
         load(network, tmp_path / "model")
     assert text in str(raised.value)
+
+
+def test_a_recipe_that_was_changed_is_refused(compact, tmp_path):
+    save(compact, tmp_path / "model")
+    path = tmp_path / "model" / "recipe.json"
+    values = json.loads(path.read_text())
+    values["recipe"]["attributes"]["0.out_features"] = 99
+    path.write_text(json.dumps(values))
+    with pytest.raises(ArgumentError, match=r"another digest of the recipe than recipe.json names"):
+        load(network, tmp_path / "model")
+
+
+def test_a_model_of_another_dtype_is_refused(compact, tmp_path):
+    save(compact.bfloat16(), tmp_path / "model")
+    loaded = load(lambda: network().bfloat16(), tmp_path / "model")
+    assert all(torch.equal(a, b) for a, b in zip(loaded.parameters(), compact.parameters(), strict=True))
+    with pytest.raises(ArgumentError) as raised:
+        load(network, tmp_path / "model")
+    assert str(raised.value) == (
+        "model: expected 0.weight in torch.bfloat16, as it was saved; received torch.float32; "
+        "build the model in that dtype, or convert it before: model.to(torch.bfloat16)"
+    )
+
+
+def test_what_is_no_model_or_no_folder_is_refused(compact, tmp_path):
+    (tmp_path / "file").write_text("")
+    for call, text in (
+        (lambda: save(None, tmp_path / "model"), "model: expected an nn.Module; received NoneType"),
+        (lambda: save(compact, 3), "folder: expected a path, as a str or a Path; received int"),
+        (lambda: save(compact, tmp_path / "file" / "model"), "folder: expected a place below folders; received"),
+        (lambda: load(network, 3), "folder: expected a path, as a str or a Path; received int"),
+        (lambda: load("model", network), "model: expected an nn.Module; received str"),
+        (lambda: load(None, tmp_path / "model"), "model: expected an nn.Module; received NoneType"),
+    ):
+        with pytest.raises(ArgumentError) as raised:
+            call()
+        assert str(raised.value).startswith(text)
+    save(compact, tmp_path / "model")
+    with pytest.raises(ArgumentError, match=r"model: expected an nn.Module; received NoneType"):
+        load(lambda: None, tmp_path / "model")
 
 
 def test_weights_that_are_not_those_of_the_recipe_are_refused(compact, tmp_path):

@@ -6,14 +6,15 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
-from ...control.goal import ATTRIBUTE as GOAL
 from ...errors import refusal
 from ...gates.base import StochasticGatesBase
 from ...structure import Structure, find_attachment, gates_of
-from ...structure.capture import as_arguments
-from ..comparison.compare import check_inputs
+from ...structure.attachment import Attachment
+from ...structure.capture import as_arguments, on_device_of
+from ..comparison.compare import check_inputs, check_module
 from ..comparison.equality import check_equal
 from ..gating.attach import detach
+from ..gating.hooks import is_gated
 from ..saving.configs import take_along
 from .choice import choose
 from .optimizers import check_holds, rebind
@@ -89,14 +90,13 @@ def compact(
     """
     structure = _checked(model)
     check_round_to(round_to)
-    call = as_arguments(example_inputs)
+    call = on_device_of(model, as_arguments(example_inputs))
     check_inputs(model, call)
     if optimizer is not None:
         check_holds(optimizer, model)
     choice = choose(structure, gates_of(model), round_to=round_to, uniform=uniform)
     plain = copy.deepcopy(model)
     detach(plain)
-    plain.__dict__.pop(GOAL, None)  # what a constraint leaves on the model for harden
     smaller, made = remove(plain, structure, choice)
     made.recipe.attributes |= fit_norms(smaller, call)
     take_along(smaller, made.recipe)
@@ -116,6 +116,7 @@ def check_round_to(round_to: int | None) -> None:
 
 def _checked(model: nn.Module) -> Structure:
     """The record of a model, after making sure that it still describes it."""
+    check_module("model", model)
     found = find_attachment(model)
     if found is None or found[0] is not model:
         inside = "" if found is None else ", which holds one"
@@ -126,6 +127,8 @@ def _checked(model: nn.Module) -> Structure:
             remedy="pass the module that attach was given, not a wrapper or a part of it",
         )
     attachment = found[1]
+    _check_unchanged(model, attachment.structure)
+    _check_places(model, attachment)
     by_hand = [name for name in gates_of(model) if name not in attachment.homes]
     if by_hand:
         raise refusal(
@@ -134,8 +137,25 @@ def _checked(model: nn.Module) -> Structure:
             received=f"gates placed by hand: {', '.join(by_hand)}",
             remedy="fold them in and take them out by hand first",
         )
-    _check_unchanged(model, attachment.structure)
     return attachment.structure
+
+
+def _check_places(model: nn.Module, attachment: Attachment) -> None:
+    """Refuse a model of which a module that gates were put on is another one now."""
+    modules = dict(model.named_modules(remove_duplicate=False))
+    places = [place for group in attachment.structure.groups for place in group.consumers]
+    changed = [place.module for place in places if place.module not in modules]
+    changed += [
+        place.module for place in places if place.module in modules and not is_gated(modules[place.module], place.how)
+    ]
+    changed += [home for home in attachment.homes.values() if not isinstance(modules.get(home), StochasticGatesBase)]
+    if changed:
+        raise refusal(
+            "model",
+            expected="the modules that it had when gates were attached",
+            received=f"another one, or none, in the place of {changed[0] or type(model).__name__}",
+            remedy="detach, change the model, and attach again",
+        )
 
 
 def _check_unchanged(model: nn.Module, structure: Structure) -> None:

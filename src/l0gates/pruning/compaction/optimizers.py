@@ -68,6 +68,13 @@ def rebind(
 
 def check_holds(optimizer: Optimizer, model: nn.Module) -> None:
     """Refuse an optimizer that holds none of the model's weights, or whose state cannot be cut."""
+    if not isinstance(optimizer, Optimizer):
+        raise refusal(
+            "optimizer",
+            expected="None or a torch.optim.Optimizer",
+            received=optimizer.__name__ if isinstance(optimizer, type) else type(optimizer).__name__,
+            remedy="pass the optimizer that the model was trained with",
+        )
     gates = {id(p) for m in model.modules() if isinstance(m, StochasticGatesBase) for p in m.parameters()}
     names = {id(p): name for name, p in model.named_parameters() if id(p) not in gates}
     held = [p for group in optimizer.param_groups for p in group["params"]]

@@ -26,7 +26,9 @@ def check_equal(model: nn.Module, smaller: nn.Module, call: Call, emptied: list[
     batch_size = _another_batch_size(model, call)
     calls = [call, *(random_call(call, batch_size, generator) for _ in range(2))]
     theirs = [check_inputs(model, each) for each in calls]
-    if emptied and difference(theirs[1], theirs[2]) == 0.0:
+    _check_finite(theirs[0])
+    # Ids of which the example has one value only are drawn alike, and say nothing.
+    if emptied and difference(theirs[1], theirs[2]) == 0.0 and not _are_equal(calls[1], calls[2]):
         raise refusal(
             "model",
             expected="outputs that depend on the inputs",
@@ -47,6 +49,24 @@ def check_equal(model: nn.Module, smaller: nn.Module, call: Call, emptied: list[
                 received=f"a difference of {worst:g}",
                 remedy="attach with exclude= the groups that differ, and report the model",
             )
+
+
+def _check_finite(theirs: list[Any]) -> None:
+    """Refuse outputs of which none is a number: nothing can be compared."""
+    tensors = [leaf for leaf in theirs if isinstance(leaf, Tensor) and leaf.numel() > 0]
+    if tensors and not any(bool(leaf.isfinite().any()) for leaf in tensors):
+        raise refusal(
+            "model",
+            expected="a model that computes finite outputs, to compare the compact one with",
+            received="outputs that are all infinite or not a number",
+            remedy="look for such values among its weights and in example_inputs",
+        )
+
+
+def _are_equal(ours: Call, theirs: Call) -> bool:
+    """Whether two calls have the same tensors."""
+    pairs = zip(pytree.tree_leaves(ours), pytree.tree_leaves(theirs), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs if isinstance(a, Tensor))
 
 
 def _run(smaller: nn.Module, call: Call) -> list[Any]:

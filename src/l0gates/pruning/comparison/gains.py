@@ -9,8 +9,9 @@ import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from ...structure.capture import as_arguments, evaluation_without_caches
-from .compare import Call, check_inputs
+from ...errors import refusal
+from ...structure.capture import as_arguments, evaluation_without_caches, on_device_of
+from .compare import Call, check_inputs, check_module
 
 _ROWS = (("parameters", "{:,}"), ("multiply_adds", "{:,}"), ("bytes", "{:,}"), ("seconds", "{:.6f}"))
 
@@ -54,14 +55,18 @@ def report(dense: nn.Module, compact: nn.Module, example_inputs: Any, *, repeats
     Raises
     ------
     ArgumentError
-        If the inputs do not fit.
+        If one is no module, the inputs do not fit, or ``repeats`` is not positive.
 
     Notes
     -----
     Multiply-adds are half the operations that ``torch.utils.flop_counter`` counts, with attention computed
     by its formula (the counter knows no fused kernels on CPU).
     """
-    call = as_arguments(example_inputs)
+    for name, model in (("dense", dense), ("compact", compact)):
+        check_module(name, model)
+    if not isinstance(repeats, int) or isinstance(repeats, bool) or repeats < 1:
+        raise refusal("repeats", expected="an integer >= 1", received=repr(repeats), remedy="leave it out for 20")
+    call = on_device_of(dense, as_arguments(example_inputs))
     check_inputs(dense, call)
     check_inputs(compact, call)
     models = (dense, compact)

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...control.goal import ATTRIBUTE as GOAL
 from ...errors import refusal
 from ...gates.base import StochasticGatesBase
 from ...gates.binary_concrete import BinaryConcreteStochasticGates
@@ -110,9 +111,12 @@ def detach(model: nn.Module) -> None:
             remedy="pass the module that attach was given, not a wrapper or a part of it",
         )
     attachment = model.__dict__.pop(ATTRIBUTE)
+    model.__dict__.pop(GOAL, None)  # what a constraint leaves on the model for harden
+    modules = dict(model.named_modules(remove_duplicate=False))
     for home in attachment.homes.values():
         path, _, child = home.rpartition(".")
-        delattr(model.get_submodule(path), child)
+        if path in modules:  # else the module was taken out, and the gates with it
+            modules[path]._modules.pop(child, None)
     for module in model.modules():
         ungate_weights(module)
         for hooks in (module._forward_pre_hooks, module._forward_hooks):

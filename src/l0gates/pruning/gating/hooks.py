@@ -113,6 +113,14 @@ HOOKS = (GateInput, GateOutput, BeginForward, EndForward)
 _FACTORS = "_l0gates_factors"
 
 
+def is_gated(module: nn.Module, how: str) -> bool:
+    """Whether gates multiply a module's ``"input"``, ``"weight"`` or ``"output"``."""
+    if how == "weight":
+        return _FACTORS in module.__dict__
+    hooks, kind = (module._forward_hooks, GateOutput) if how == "output" else (module._forward_pre_hooks, GateInput)
+    return any(isinstance(hook, kind) for hook in hooks.values())
+
+
 def gate_weight(module: nn.Module, name: str, factor: Factor) -> None:
     """Let a module read one of its parameters gated; the parameter itself and its name stay as they are."""
     factors = module.__dict__.setdefault(_FACTORS, {})

@@ -117,16 +117,16 @@ def apply(model: nn.Module, recipe: Recipe) -> nn.Module:
                 replace(model, names[name], torch.empty(shape, dtype=old.dtype, device=old.device))
         for name, value in recipe.attributes.items():
             set_attribute(model, name, value)
+        select_inputs(model, recipe.inputs)
     except ArgumentError:
         raise
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, RuntimeError) as error:
         raise refusal(
             "model",
             expected="the dense model that the recipe was made from, or one built in the same way",
             received=f"{type(model).__name__}, {error}",
             remedy="build the model as it was before gates were attached",
         ) from error
-    select_inputs(model, recipe.inputs)
     return model
 
 

@@ -1,5 +1,6 @@
 """A compact model as a folder: safetensors, and the recipe that gives a dense model its shapes. Nothing is pickled."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from ...errors import ArgumentError, refusal
 from ...files import digest, recovered, write_folder
+from ..comparison.compare import check_module
 from ..recipe.recipe import Recipe, apply, carry, from_json, recipe_of
 from ..recipe.schema import check_schema
 from ..recipe.tensors import names_of
@@ -19,7 +21,7 @@ from .configs import KEY, has_config, says_sizes, take_along
 
 RECIPE, WEIGHTS, INDEX = "recipe.json", "model.safetensors", "model.safetensors.index.json"
 _CONFIGS = ("config.json", "generation_config.json")
-_SCHEMA = {"recipe": object, "digests": {WEIGHTS: str}, "tied": {str: str}}
+_SCHEMA = {"recipe": object, "digests": {WEIGHTS: str, RECIPE: str}, "tied": {str: str}}
 
 
 def save(model: nn.Module, folder: str | Path) -> bool:
@@ -48,6 +50,7 @@ def save(model: nn.Module, folder: str | Path) -> bool:
         If the model was not made by :func:`compact`, its state holds other things than tensors, or another
         folder is in the way.
     """
+    check_module("model", model)
     recipe = recipe_of(model)
     if recipe is None:
         raise refusal(
@@ -65,7 +68,8 @@ def save(model: nn.Module, folder: str | Path) -> bool:
             if part is not None and hasattr(part, "save_pretrained"):
                 part.save_pretrained(fresh)
                 (fresh / name).chmod(0o644)
-        values = {"recipe": recipe.to_json(), "digests": {WEIGHTS: digest(fresh / WEIGHTS)}, "tied": tied}
+        digests = {WEIGHTS: digest(fresh / WEIGHTS), RECIPE: _digest_of(recipe.to_json(), tied)}
+        values = {"recipe": recipe.to_json(), "digests": digests, "tied": tied}
         (fresh / RECIPE).write_text(json.dumps(values, indent=1), encoding="utf-8")
 
     write_folder(folder, fill, names=(RECIPE, WEIGHTS, *_CONFIGS))
@@ -95,8 +99,11 @@ def load(model: nn.Module | Callable[[], nn.Module], folder: str | Path) -> nn.M
         If the folder is missing or damaged, a digest differs, the recipe violates its schema, or the model is
         not the one that the recipe was made from.
     """
+    if not isinstance(model, nn.Module) and (isinstance(model, type) or not callable(model)):
+        check_module("model", model)
     recipe, tensors = read(folder)
     dense = model if isinstance(model, nn.Module) else model()
+    check_module("model", dense)
     apply(dense, recipe)
     state = dict(tensors)
     for names in names_of(dense).values():  # of tied ones a file holds one
@@ -108,6 +115,7 @@ def load(model: nn.Module | Callable[[], nn.Module], folder: str | Path) -> nn.M
             received=f"{type(dense).__name__} on the meta device",
             remedy="build it on a device: buffers that are not saved get their values there",
         )
+    _check_dtypes(dense, state)
     try:
         dense.load_state_dict(state)
     except RuntimeError as error:
@@ -130,6 +138,8 @@ def read(folder: str | Path) -> tuple[Recipe, dict[str, Tensor]]:
         values: Any = json.loads((path / RECIPE).read_text(encoding="utf-8"))
         check_schema(RECIPE, values, _SCHEMA)
         recipe = from_json(values["recipe"])
+        if _digest_of(values["recipe"], values["tied"]) != values["digests"][RECIPE]:
+            raise _damaged(path, f"another digest of the recipe than {RECIPE} names")
         if digest(path / WEIGHTS) != values["digests"][WEIGHTS]:
             raise _damaged(path, f"another digest of {WEIGHTS} than its recipe names")
         tensors = load_file(path / WEIGHTS)
@@ -174,6 +184,24 @@ def _distinct(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
         else:
             tied[name] = name_of_first
     return tensors, tied
+
+
+def _digest_of(recipe: Any, tied: Any) -> str:
+    """SHA-256 of a recipe and of which tensors are tied, whatever the order of their entries."""
+    return hashlib.sha256(json.dumps([recipe, tied], sort_keys=True).encode()).hexdigest()
+
+
+def _check_dtypes(model: nn.Module, state: dict[str, Tensor]) -> None:
+    """Refuse to round or widen what was saved."""
+    for name, tensor in model.state_dict().items():
+        saved = state.get(name)
+        if saved is not None and isinstance(tensor, Tensor) and tensor.dtype != saved.dtype:
+            raise refusal(
+                "model",
+                expected=f"{name} in {saved.dtype}, as it was saved",
+                received=str(tensor.dtype),
+                remedy=f"build the model in that dtype, or convert it before: model.to({saved.dtype})",
+            )
 
 
 def _damaged(path: Path, received: str) -> Exception:
