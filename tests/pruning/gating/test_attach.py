@@ -400,6 +400,25 @@ def test_a_size_written_into_the_forward_is_refused_by_name():
     assert list(attach(Written(), inputs).by_name) == ["hidden.neurons"]
 
 
+@pytest.mark.parametrize(
+    ("how", "text"),
+    [
+        ({"kinds": 3}, "kinds: expected kinds out of channels, neurons, heads, units, blocks, inputs; received 3"),
+        ({"exclude": None}, "exclude: expected names of groups, or patterns of them; received [None]"),
+        ({"include": 3}, "include: expected names of groups, or patterns of them; received [3]"),
+        ({"gate": 3}, "gate: expected a function that makes the gates of a group from their number; received 3"),
+        (
+            {"gate": GaussianStochasticGates(8)},
+            "gate: expected a function that makes the gates of a group from their number; received GaussianStoch",
+        ),
+    ],
+)
+def test_what_names_no_groups_and_makes_no_gates_is_refused(how, text):
+    with pytest.raises(ArgumentError) as raised:
+        attach(Fork(), torch.randn(2, 4), **how)
+    assert str(raised.value).startswith(text)
+
+
 def test_gates_that_draw_for_each_example_are_refused():
     with pytest.raises(ArgumentError, match=r"draw once a batch, for inner.neurons; received BinaryConcrete"):
         attached(gate=BinaryConcreteStochasticGates)

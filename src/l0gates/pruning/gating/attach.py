@@ -84,6 +84,13 @@ def attach(
             received=init_active_prob,
             remedy="set it in what gate makes",
         )
+    if gate is not None and (isinstance(gate, nn.Module) or not callable(gate)):
+        raise refusal(
+            "gate",
+            expected="a function that makes the gates of a group from their number",
+            received=repr(gate),
+            remedy='pass e.g. lambda n: GaussianStochasticGates(n, sample="batch")',
+        )
     found = find_structure(model, example_inputs)
     structure = restricted(found, selected(found, kinds, include, exclude))
     make = gate or _maker(model, 0.99 if init_active_prob is None else init_active_prob)

@@ -59,8 +59,9 @@ def selected(
 def _kinds(kinds: Iterable[str] | None, included: bool) -> tuple[str, ...]:
     if kinds is None:
         return KINDS if included else DEFAULT_KINDS
-    wanted = tuple(kinds) if not isinstance(kinds, str) else (kinds,)
-    unknown = [kind for kind in wanted if kind not in KINDS]
+    named: tuple[object, ...] = (kinds,) if isinstance(kinds, str) or not isinstance(kinds, Iterable) else tuple(kinds)
+    wanted = tuple(kind for kind in KINDS if kind in named)
+    unknown = [kind for kind in named if kind not in KINDS]
     if unknown or not wanted:
         raise refusal(
             "kinds",
@@ -72,7 +73,7 @@ def _kinds(kinds: Iterable[str] | None, included: bool) -> tuple[str, ...]:
 
 
 def _patterns(argument: str, patterns: Iterable[str]) -> list[str]:
-    listed = [patterns] if isinstance(patterns, str) else list(patterns)
+    listed = [patterns] if isinstance(patterns, str) or not isinstance(patterns, Iterable) else list(patterns)
     if not all(isinstance(pattern, str) for pattern in listed):
         raise refusal(
             argument,
