@@ -161,3 +161,9 @@ def test_a_distribution_of_ones_own_is_refused():
 
     with pytest.raises(ArgumentError, match="gates 'own': expected binary concrete or Gaussian gates; received Own"):
         harden(nn.ModuleDict({"own": Own(3)}))
+
+
+@pytest.mark.parametrize("target", [None, 0.5])
+def test_exactly_is_a_flag(target):
+    with pytest.raises(ArgumentError, match=r"^exactly: expected True or False; received 'a'; pass one of the two"):
+        harden(network(), target=target, exactly="a")

@@ -10,6 +10,7 @@ from ..errors import refusal
 from ..gates.base import StochasticGatesBase
 from ..gates.binary_concrete import BinaryConcreteStochasticGates
 from ..gates.gaussian import GaussianStochasticGates
+from .checks import check_flags
 from .cost import CostName, ModelCost, Prices
 from .goal import Goal, goal_left_on
 from .meeting import meet
@@ -127,6 +128,8 @@ def _goal(
     model: nn.Module, target: float | Mapping[str, float] | None, cost: CostName | Prices | None, exactly: bool | None
 ) -> Goal | None:
     """The goal of the arguments, and of the model where they are None."""
+    if exactly is not None:
+        check_flags(exactly=exactly)
     left = goal_left_on(model)
     macs: Sequence[int] | None = None
     if target is None:
