@@ -46,7 +46,7 @@ class Multipliers:
     exactly
         Equality: multipliers of either sign. Otherwise at least 0.
     proportional
-        Weight of the proportional part.
+        Weight of the proportional part, which damps the integral part.
     restarts
         Whether a multiplier that drives on past what is asked for starts again from 0.
     """
