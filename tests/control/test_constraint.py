@@ -15,7 +15,6 @@ from torch import nn
 from l0gates import BinaryConcreteStochasticGates as Binary
 from l0gates import GaussianStochasticGates as Gaussian
 from l0gates.control import DensityConstraint, ModelCost, param_groups
-from l0gates.errors import ArgumentError
 from l0gates.pruning import attach
 
 # Minimise sum of curvature / 2 (p - best)^2 where sum of price p is at most TARGET of sum of price. Lagrange's
@@ -338,43 +337,6 @@ def test_the_state_is_legible():
     constraint = DensityConstraint(model, 0.5, cost="gates")
     line = "model <= 0.5 (now 0.9): expected 0.9000, hard 1.0000, violation +0.0000, multiplier 0"
     assert str(constraint).replace("-0.0000", "+0.0000") == line
-
-
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        ({"target": 0.01}, r"target: expected a part of the dense cost from 0.1014, with every gate closed, to 1; "
-            r"received 0.01; ask for a target in this range, or gate more of the model"),
-        ({"target": 1.5}, "target: expected a part of the dense cost from .* received 1.5"),
-        ({"target": True}, "target: expected a part of the dense cost from .* received True"),
-        ({"target": {}}, "target: expected at least one target; received none"),
-        ({"target": {"heads": 0.5}}, "target: expected kinds of which the model has attached gates; received 'heads'"),
-        ({"target": {"fc": 0.5}}, "target: expected names out of '0.neurons', '2.neurons'; received 'fc'"),
-        ({"target": {"2.neurons": 2}}, r"target\['2.neurons'\]: expected a part of the dense cost .* received 2"),
-        ({"target": 0.5, "warmup": 1.5}, "warmup: expected an integer >= 0; received 1.5; 0 switches it off"),
-        ({"target": 0.5, "correction": -1}, "correction: expected a finite number >= 0; received -1"),
-        ({"target": {"model": 0.5, "neurons": 0.5}, "schedule": abs}, "schedule: expected None with several targets"),
-    ],
-)  # fmt: skip
-def test_a_constraint_that_cannot_be_kept_is_refused(arguments, text):
-    model = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 10), nn.ReLU(), nn.Linear(10, 16))
-    attach(model, torch.zeros(2, 6))
-    # what no gate can remove: the last bias, 16 of 84 + 130 + 176 parameters
-    text = text.replace("0.1014", f"{16 / 390:.4g}")
-    with pytest.raises(ArgumentError, match=text):
-        DensityConstraint(model, arguments.pop("target"), **arguments)
-
-
-def test_the_state_of_another_constraint_is_refused():
-    model, _ = problem()
-    constraint = DensityConstraint(model, 0.5, cost="gates")
-    state = constraint.state_dict()
-    with pytest.raises(
-        ArgumentError, match=r"state_dict\['targets'\]: expected {'model': 0.4}; received {'model': 0.5}"
-    ):
-        DensityConstraint(model, 0.4, cost="gates").load_state_dict(state)
-    with pytest.raises(ArgumentError, match=r"state_dict: expected exactly, left, .* received exactly, multipliers"):
-        constraint.load_state_dict({name: state[name] for name in ("exactly", "multipliers")})
 
 
 def test_a_copied_model_keeps_its_target_for_hardening():

@@ -187,3 +187,34 @@ def test_a_model_without_gates_is_refused():
         expected_cost(nn.Linear(2, 2))
     with pytest.raises(ArgumentError, match="cost: expected one of 'params', 'macs', 'gates'; received 'flops'"):
         ModelCost(attached("LeNet")[0], "flops")
+
+
+def test_arguments_of_a_cost_that_do_not_fit_the_model_are_refused():
+    model, _ = attached("LeNet")
+    (group, *_), n_operations = structure_of(model).groups, len(structure_of(model).operations)
+    with pytest.raises(
+        ArgumentError, match=rf"^groups: expected a collection of names, or None; .* pass \['{group.name}'"
+    ):
+        ModelCost(model, groups=group.name)
+    text = (
+        f"^macs: expected the multiply-adds of each of {n_operations} operations; received 1 of them; give one number"
+    )
+    with pytest.raises(ArgumentError, match=text):
+        ModelCost(model, "macs", macs=[1])
+
+
+@pytest.mark.parametrize(
+    ("gates", "received"),
+    [
+        (torch.ones(3), r"shape \(3,\), torch.float32"),
+        (torch.ones(2, 5), r"shape \(2, 5\), torch.float32"),
+        (torch.ones(5, dtype=torch.int64), r"shape \(5,\), torch.int64"),
+        ([1.0] * 5, r"\[1.0, 1.0, 1.0, 1.0, 1.0\]"),
+    ],
+)
+def test_a_cost_of_what_are_no_probabilities_of_the_gates_is_refused(gates, received):
+    text = (
+        rf"^gates: expected a floating tensor of shape \(5,\); received {received}; give the probability of each gate"
+    )
+    with pytest.raises(ArgumentError, match=text):
+        ModelCost(placed_by_hand(), "gates").of(gates)

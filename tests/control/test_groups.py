@@ -35,6 +35,19 @@ def test_groups_as_they_should_be_raise_no_warning():
         for optimizer in (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW):
             check_param_groups(model, optimizer(param_groups(model, lr=1e-3, weight_decay=0.1)))
         check_param_groups(model, torch.optim.SGD(model.parameters(), lr=0.1))
+        check_param_groups(model, torch.optim.SGD(param_groups(model, lr=0.1, gate_lr=0.1)))
+        alone = nn.ModuleDict({"gates": Binary(4)})
+        check_param_groups(alone, torch.optim.Adam(param_groups(alone, lr=0.05, gate_lr=0.05)))
+
+
+def test_a_rate_that_warms_up_from_0_in_all_groups_raises_no_warning():
+    model = network()
+    optimizer = torch.optim.AdamW(param_groups(model, lr=1e-3))
+    torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: step / 10)
+    assert [group["lr"] for group in optimizer.param_groups] == [0, 0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_param_groups(model, optimizer)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +58,14 @@ def test_groups_as_they_should_be_raise_no_warning():
             "weight decay 0.01, which moves them too",
         ),
         (lambda m: torch.optim.Adam(m.parameters(), lr=1e-3), "gates share the learning rate 0.001 with weights"),
+        (
+            lambda m: torch.optim.Adam([{"params": m[name].parameters()} for name in ("linear", "gates")], lr=1e-3),
+            "gates share the learning rate 0.001 with weights",
+        ),
+        (
+            lambda m: torch.optim.AdamW(param_groups(m, lr=0.05, gate_lr=0.05)),
+            "gates share the learning rate 0.05 with weights",
+        ),
         (lambda m: torch.optim.Adam(m["linear"].parameters()), "the optimiser does not hold all gates"),
     ],
 )

@@ -81,6 +81,26 @@ def test_the_hard_cost_is_near_the_target_or_no_single_gate_brings_it_nearer():
             assert exactly or density <= target + 1e-9
 
 
+@pytest.mark.parametrize(
+    "targets",
+    [
+        {"0.neurons": 0.4, "model": 0.5},
+        {"model": 0.5, "0.neurons": 0.4},
+        {"0.neurons": 0.8, "model": 0.3},
+        {"model": 0.3, "0.neurons": 0.8},
+        {"0.neurons": 0.5, "2.neurons": 0.3},
+        {"2.neurons": 0.5, "0.neurons": 0.3},
+    ],
+    ids=str,
+)
+def test_several_targets_hold_together_in_any_order(targets):
+    for _ in range(10):
+        report = harden(network(), target=targets, cost="params", exactly=False)
+        assert report.targets == targets
+        assert all(report.densities[scope] <= target + 1e-9 for scope, target in targets.items())
+        assert min(target - report.densities[scope] for scope, target in targets.items()) < 0.15
+
+
 def test_the_gates_left_open_are_the_most_probable_of_their_group():
     model = network()
     order = {name: gates.get_gate_active_probs() for name, gates in ModelCost(model).vector.gates.items()}
@@ -141,3 +161,9 @@ def test_a_distribution_of_ones_own_is_refused():
 
     with pytest.raises(ArgumentError, match="gates 'own': expected binary concrete or Gaussian gates; received Own"):
         harden(nn.ModuleDict({"own": Own(3)}))
+
+
+@pytest.mark.parametrize("target", [None, 0.5])
+def test_exactly_is_a_flag(target):
+    with pytest.raises(ArgumentError, match=r"^exactly: expected True or False; received 'a'; pass one of the two"):
+        harden(network(), target=target, exactly="a")

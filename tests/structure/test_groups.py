@@ -6,7 +6,8 @@ from torch import nn
 from torch.nn import functional
 
 import models
-from l0gates.structure import find_structure
+from l0gates.errors import ArgumentError
+from l0gates.structure import describe, find_structure
 
 
 def groups_of(model, inputs, *, blocks=False):
@@ -107,6 +108,21 @@ def test_normalised_groups_go_whole_and_instances_alone():
         "up1.1.channels": (4, 1, {"up1.1.weight"}, {"merge1.0"}),
         "merge1.0.channels": (2, 2, {"merge1.0.weight"}, {"merge1.3"}),
         "merge1.3.channels": (4, 1, {"merge1.3.weight"}, {"head"}),
+    }
+
+
+@pytest.mark.parametrize("dims", [1, 3])
+def test_convolutions_along_one_and_three_dimensions_are_chained_like_those_of_images(dims):
+    conv, transposed, norm = (getattr(nn, f"{name}{dims}d") for name in ("Conv", "ConvTranspose", "InstanceNorm"))
+    model = nn.Sequential(
+        conv(2, 6, 3, padding=1), norm(6, affine=True), nn.ReLU(),
+        transposed(6, 5, 2, stride=2), nn.ReLU(),
+        transposed(5, 4, 1), norm(4), conv(4, 3, 1),
+    )  # fmt: skip
+    assert groups_of(model, torch.randn(2, 2, *[4] * dims)) == {
+        "0.channels": (6, 1, {"0.weight"}, {"3"}),
+        "3.channels": (5, 1, {"3.weight"}, {"5"}),
+        "5.channels": (4, 1, {"5.weight"}, {"7"}),
     }
 
 
@@ -334,9 +350,7 @@ def test_inputs_are_the_features_that_weights_read():
 
 
 def test_a_model_with_gates_shows_their_record_and_is_not_worked_out_again():
-    from l0gates import ArgumentError
     from l0gates.pruning import attach
-    from l0gates.structure import describe
 
     model = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 2))
     attach(model, torch.randn(1, 4))
@@ -345,9 +359,13 @@ def test_a_model_with_gates_shows_their_record_and_is_not_worked_out_again():
         find_structure(model, torch.randn(1, 4))
 
 
-def test_describe_prints_groups_and_what_stays():
-    from l0gates.structure import describe
+@pytest.mark.parametrize("look", [find_structure, describe])
+def test_what_is_no_module_is_refused(look):
+    with pytest.raises(ArgumentError, match=r"^model: expected an nn.Module; received int; pass the whole model"):
+        look(3, torch.ones(1, 4))
 
+
+def test_describe_prints_groups_and_what_stays():
     text = describe(nn.Sequential(nn.Linear(4, 5), nn.LayerNorm(5), nn.Linear(5, 2)), torch.randn(1, 4))
     assert text.splitlines() == [
         "group   kind    gates  size  made by  gated at",

@@ -1,5 +1,6 @@
 """The density constraint: at most, or exactly, a part of the dense model's cost, in an ordinary training loop."""
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,17 +9,15 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from ..errors import refusal
 from ..ops.scalars import compute_dtype
-from .checks import check_at_least_0, check_state
+from .checks import check_at_least_0, check_flags, check_schedule, check_scheduled, check_state
 from .correction import keep_in_reach, move, slopes
 from .cost import CostName, Prices
 from .goal import Goal
 from .groups import OptimizerWatch
-from .measuring import measured_macs
+from .measuring import macs_on
 from .multipliers import Multipliers
 from .schedules import cosine
-from .vector import unwrapped
 
 
 @dataclass(frozen=True)
@@ -144,14 +143,23 @@ class DensityConstraint:
         process_group: Any = None,
     ) -> None:
         check_at_least_0(warmup=warmup, proportional=proportional, correction=correction)
-        goal = Goal(model, target, cost, exactly, self._macs(model, cost, example_inputs))
-        if schedule is not None and len(goal.targets) != 1:
-            remedy = "leave it out, or give one target"
-            raise refusal("schedule", expected="None with several targets", received="a schedule", remedy=remedy)
+        check_flags(exactly=exactly, restarts=restarts)
+        goal = Goal(model, target, cost, exactly, macs_on(model, cost, example_inputs))
+        check_schedule(schedule, len(goal.targets))
         self._targets, self._exactly, self._warmup = goal.targets, exactly, int(warmup)
         self._costs = list(goal.costs.values())
         self._vector = self._costs[0].vector
         self._schedule, self._correction, self._process_group = schedule, float(correction), process_group
+        self._settings = {
+            "targets": self._targets,
+            "dense": {scope: each.dense for scope, each in goal.costs.items()},
+            "exactly": exactly,
+            "warmup": self._warmup,
+            "schedule": schedule is not None,
+            "proportional": float(proportional),
+            "restarts": restarts,
+            "correction": self._correction,
+        }
         self._n_steps = 0
         with torch.no_grad():
             self._start = self._left = self._densities()
@@ -232,8 +240,7 @@ class DensityConstraint:
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on, beside the model: tensors, numbers and names."""
         return {
-            "targets": dict(self._targets),
-            "exactly": self._exactly,
+            **copy.deepcopy(self._settings),
             "n_steps": self._n_steps,
             "start": self._start.clone(),
             "left": self._left.clone(),
@@ -246,9 +253,9 @@ class DensityConstraint:
         Raises
         ------
         ArgumentError
-            If it is the state of another constraint.
+            If it is the state of another constraint: of other targets, another dense cost, or other settings.
         """
-        check_state(state_dict, self.state_dict(), fixed=("targets", "exactly"))
+        check_state(state_dict, self.state_dict(), fixed=tuple(self._settings))
         self._multipliers.load_state_dict(state_dict["multipliers"])
         self._n_steps = int(state_dict["n_steps"])
         self._start = state_dict["start"].to(self._start).clone()
@@ -262,24 +269,15 @@ class DensityConstraint:
     def _ramp(self) -> Tensor:
         """The density asked for at this step, shape ``(constraints,)``."""
         if self._schedule is not None:
-            return self._ends.new_tensor([self._schedule(self._n_steps)])
+            density = self._schedule(self._n_steps)
+            check_scheduled(density, self._n_steps)
+            return self._ends.new_tensor([density])
         ramp = self._ends + (self._start - self._ends) * self._rest()
         return ramp if self._exactly else torch.maximum(ramp, self._ends)
 
     def _rest(self) -> float:
         """The part of the warm-up that is to come, as the ramp has it: slow at both ends, so that gates can follow."""
         return cosine(self._n_steps, start=1.0, end=0.0, steps=self._warmup)
-
-    @staticmethod
-    def _macs(model: nn.Module, cost: CostName | Prices, example_inputs: Any) -> tuple[int, ...] | None:
-        """The multiply-adds on inputs of the user's own."""
-        if example_inputs is None:
-            return None
-        if cost != "macs":
-            expected, remedy = "None where the cost is not 'macs', as it depends on no inputs", "leave it out"
-            received = type(example_inputs).__name__
-            raise refusal("example_inputs", expected=expected, received=received, remedy=remedy)
-        return measured_macs(unwrapped(model), example_inputs)
 
     def _agreed(self, numbers: Tensor) -> Tensor:
         """The mean over processes, so that all of them go on with the same multipliers."""

@@ -62,6 +62,9 @@ class ModelCost:
         macs: Sequence[int] | None = None,
     ) -> None:
         self.vector = GateVector(model)
+        if isinstance(groups, str):
+            received, remedy = repr(groups), f"pass [{groups!r}]"
+            raise refusal("groups", expected="a collection of names, or None", received=received, remedy=remedy)
         check_names("groups", set(groups or ()), set(self.vector.gates))
         self._polynomial = Polynomial()
         for factor, dimensions in self._products(unwrapped(model), cost, groups, macs):
@@ -78,7 +81,15 @@ class ModelCost:
             )
 
     def of(self, gates: Tensor) -> Tensor:
-        """The cost, 0-d, where each gate is open with the given probability, shape ``(n_gates,)``."""
+        """The cost, 0-d, where each gate is open with the given probability, floating, shape ``(n_gates,)``."""
+        n_gates = self.vector.n_gates
+        if not isinstance(gates, Tensor) or gates.shape != (n_gates,) or not gates.is_floating_point():
+            raise refusal(
+                "gates",
+                expected=f"a floating tensor of shape ({n_gates},)",
+                received=f"shape {tuple(gates.shape)}, {gates.dtype}" if isinstance(gates, Tensor) else repr(gates),
+                remedy="give the probability of each gate, in the order of vector.slices",
+            )
         return self._polynomial(gates)
 
     def expected(self) -> Tensor:
@@ -145,6 +156,13 @@ def _counted(structure: Structure, cost: str, macs: Sequence[int] | None) -> Ite
                 yield 1.0, [*extents, _Extent(1, weight.whole)]
     else:
         counts = [operation.macs for operation in structure.operations] if macs is None else macs
+        if len(counts) != len(structure.operations):
+            raise refusal(
+                "macs",
+                expected=f"the multiply-adds of each of {len(structure.operations)} operations",
+                received=f"{len(counts)} of them",
+                remedy="give one number for each of structure_of(model).operations",
+            )
         for operation, count in zip(structure.operations, counts, strict=True):
             size = math.prod(axis.size for axis in operation.axes)
             if size:

@@ -59,8 +59,8 @@ def check_param_groups(model: nn.Module, optimizer: torch.optim.Optimizer) -> No
     """Warn where an optimiser will not move a model's gates as they need it.
 
     Warns of gates that decay, which pulls them towards P(z > 0) near 1/2 whatever the data say; of gates that learn at
-    the weights' rate under an optimiser of Adam's kind, whose rate is the speed at which a gate moves; and of gates
-    that the optimiser does not hold at all.
+    the weights' rate, in a group with them or of their own, under an optimiser of Adam's kind, whose rate is the speed
+    at which a gate moves; and of gates that the optimiser does not hold at all.
 
     Parameters
     ----------
@@ -122,24 +122,33 @@ class OptimizerWatch:
 
 
 def _check(optimizers: list[torch.optim.Optimizer], gates: dict[int, nn.Parameter], *, stacklevel: int) -> None:
-    held: set[int] = set()
-    for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-        numbers = {id(parameter) for parameter in group["params"]}
-        held |= numbers
-        if not numbers & set(gates):
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    of_weights = {_rate(group) for group in groups if "betas" in group and not _numbers(group) <= set(gates)}
+    for group in groups:
+        if not _numbers(group) & set(gates):
             continue
         if group.get("weight_decay", 0) > 0:
             problem = (
                 f"gates sit in a parameter group with weight decay {group['weight_decay']:g}, which moves them too"
             )
             _warn(problem, stacklevel)
-        if not numbers <= set(gates) and "betas" in group:
+        if "betas" in group and _rate(group) in of_weights:
             problem = (
-                f"gates share the learning rate {group['lr']:g} with weights: under Adam it is the speed they move at"
+                f"gates share the learning rate {_rate(group):g} with weights: under Adam it is the speed they move at"
             )
             _warn(problem, stacklevel)
+    held = set().union(*(_numbers(group) for group in groups))
     if any(parameter.requires_grad and number not in held for number, parameter in gates.items()):
         _warn("the optimiser does not hold all gates, and will not move those that it lacks", stacklevel)
+
+
+def _numbers(group: dict[str, Any]) -> set[int]:
+    return {id(parameter) for parameter in group["params"]}
+
+
+def _rate(group: dict[str, Any]) -> float:
+    """A group's learning rate; the one that a scheduler goes out from, which may begin with 0 for all groups."""
+    return float(group.get("initial_lr", group["lr"]))
 
 
 def _gate_parameters(vector: GateVector) -> dict[int, nn.Parameter]:

@@ -10,6 +10,7 @@ from ..errors import refusal
 from ..gates.base import StochasticGatesBase
 from ..gates.binary_concrete import BinaryConcreteStochasticGates
 from ..gates.gaussian import GaussianStochasticGates
+from .checks import check_flags
 from .cost import CostName, ModelCost, Prices
 from .goal import Goal, goal_left_on
 from .meeting import meet
@@ -72,9 +73,9 @@ def harden(
         A model with gates.
     target, cost, exactly
         As for :class:`DensityConstraint`; what is None is taken from the model, where the constraint leaves it (with
-        the cost, the inputs it was counted on). Without
-        either, gates with P(z > 0) > 1/2 are opened, and the density is that of ``cost``, by default of gates.
-        ``exactly=False`` stays at or below the target where the structure allows it.
+        the cost, the inputs it was counted on). Without either, gates with P(z > 0) > 1/2 are opened, and the density
+        is that of ``cost``, by default of gates. ``exactly=False`` stays at or below the target where the structure
+        allows it. With several targets a gate that one of them closes stays closed for the others.
 
     Returns
     -------
@@ -108,9 +109,7 @@ def harden(
     probabilities, was_open = vector.probabilities(), vector.is_open()
     gates = (probabilities > 0.5).to(probabilities)
     if goal:
-        for scope, wanted in goal.targets.items():
-            member = _members(vector, goal.groups[scope])
-            gates = meet(goal.costs[scope], float(wanted), gates, member, probabilities, goal.exactly)
+        gates = _met(goal, vector, gates, probabilities)
     _decide(vector, gates)
     costs = goal.costs if goal else {"model": ModelCost(model, "gates" if cost is None else cost)}
     low, high = HOVERING
@@ -129,6 +128,8 @@ def _goal(
     model: nn.Module, target: float | Mapping[str, float] | None, cost: CostName | Prices | None, exactly: bool | None
 ) -> Goal | None:
     """The goal of the arguments, and of the model where they are None."""
+    if exactly is not None:
+        check_flags(exactly=exactly)
     left = goal_left_on(model)
     macs: Sequence[int] | None = None
     if target is None:
@@ -140,6 +141,20 @@ def _goal(
     if exactly is None:
         exactly = left.exactly if left else False
     return Goal(model, target, cost, exactly, macs)
+
+
+def _met(goal: Goal, vector: GateVector, gates: Tensor, probabilities: Tensor) -> Tensor:
+    """The gates that meet all targets, 0. or 1., shape ``(n_gates,)``.
+
+    What one target closed stays closed for the others, which would undo it; they may open what raises its cost, so with
+    several targets each is met a second time, when gates can only close.
+    """
+    closed = torch.zeros_like(gates, dtype=torch.bool)
+    for scope, wanted in [*goal.targets.items()] * min(2, len(goal.targets)):
+        member = _members(vector, goal.groups[scope]).to(gates.device) & ~closed
+        gates = meet(goal.costs[scope], float(wanted), gates, member, probabilities, goal.exactly)
+        closed |= member & (gates == 0)
+    return gates
 
 
 def _members(vector: GateVector, groups: tuple[str, ...] | None) -> Tensor:

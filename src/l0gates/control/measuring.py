@@ -8,6 +8,19 @@ from ..errors import refusal
 from ..structure.attachment import find_attachment
 from ..structure.capture import capture, module_of, operator_of
 from ..structure.propagate import propagate
+from .cost import CostName, Prices
+from .vector import unwrapped
+
+
+def macs_on(model: nn.Module, cost: CostName | Prices, example_inputs: Any) -> tuple[int, ...] | None:
+    """The multiply-adds on inputs of the user's own; None without them, and refused where the cost counts others."""
+    if example_inputs is None:
+        return None
+    if cost != "macs":
+        expected, remedy = "None where the cost is not 'macs', as it depends on no inputs", "leave it out"
+        received = type(example_inputs).__name__
+        raise refusal("example_inputs", expected=expected, received=received, remedy=remedy)
+    return measured_macs(unwrapped(model), example_inputs)
 
 
 def measured_macs(model: nn.Module, example_inputs: Any) -> tuple[int, ...] | None:

@@ -4,10 +4,13 @@ No number here depends on the loss's scale or the optimiser: a multiplier moves 
 found from whether its last move was enough.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from ..errors import refusal
+from .checks import check_state
 
 # Steps between two moves: momentum of 0.9 spreads a gradient over ten, and a multiplier that moves faster than its
 # effect shows overshoots.
@@ -43,7 +46,7 @@ class Multipliers:
     exactly
         Equality: multipliers of either sign. Otherwise at least 0.
     proportional
-        Weight of the proportional part.
+        Weight of the proportional part, which damps the integral part.
     restarts
         Whether a multiplier that drives on past what is asked for starts again from 0.
     """
@@ -100,24 +103,9 @@ class Multipliers:
         """Everything that the next step depends on."""
         return {"steps": self._steps, **{name: getattr(self, name).clone() for name in _STATE}}
 
-    def load_state_dict(self, state: dict[str, Tensor | int]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what :meth:`state_dict` gave."""
-        if set(state) != {"steps", *_STATE}:
-            raise refusal(
-                "multipliers",
-                expected="entries " + ", ".join(["steps", *_STATE]),
-                received=", ".join(state),
-                remedy="pass what state_dict returned",
-            )
+        check_state(state, self.state_dict(), name="state_dict['multipliers']")
         self._steps = int(state["steps"])
         for name in _STATE:
-            mine = getattr(self, name)
-            theirs = torch.as_tensor(state[name])
-            if theirs.shape != mine.shape:
-                raise refusal(
-                    f"multipliers[{name!r}]",
-                    expected=f"shape {tuple(mine.shape)}",
-                    received=f"shape {tuple(theirs.shape)}",
-                    remedy="build the constraint with the targets that the state was saved with",
-                )
-            setattr(self, name, theirs.to(mine).clone())
+            setattr(self, name, state[name].to(getattr(self, name)).clone())

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..errors import refusal
 from ..ops.scalars import in_float64
-from ..structure.attachment import gates_of
+from ..structure.attachment import check_module, gates_of
 
 # A hardened gate's parameter, beyond every noise (its logit lies within 37 in float64); float16 holds it.
 DECIDED = 1000.0
@@ -73,8 +73,7 @@ class GateVector:
 
 def unwrapped(model: nn.Module) -> nn.Module:
     """The user's model inside DistributedDataParallel and torch.compile's wrapper."""
-    if not isinstance(model, nn.Module):
-        raise refusal("model", expected="an nn.Module", received=type(model).__name__, remedy="pass the whole model")
+    check_module(model)
     wrappers = (nn.parallel.DistributedDataParallel, nn.DataParallel)
     while True:
         if isinstance(model, wrappers):

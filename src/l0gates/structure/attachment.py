@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import nn
 
+from ..errors import refusal
 from ..gates.base import StochasticGatesBase
 from .record import Structure
 
@@ -30,8 +31,15 @@ class Attachment:
     draws: Any
 
 
+def check_module(model: object) -> None:
+    """Refuse what is no module."""
+    if not isinstance(model, nn.Module):
+        raise refusal("model", expected="an nn.Module", received=type(model).__name__, remedy="pass the whole model")
+
+
 def find_attachment(model: nn.Module) -> tuple[nn.Module, Attachment] | None:
     """The attached model inside ``model`` (itself, or what a wrapper holds) and its attachment, if there is one."""
+    check_module(model)
     for module in model.modules():
         attachment = module.__dict__.get(ATTRIBUTE)
         if attachment is not None:
