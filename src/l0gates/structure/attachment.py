@@ -31,10 +31,11 @@ class Attachment:
     draws: Any
 
 
-def check_module(model: object) -> None:
+def check_module(value: object, *, name: str = "model") -> None:
     """Refuse what is no module."""
-    if not isinstance(model, nn.Module):
-        raise refusal("model", expected="an nn.Module", received=type(model).__name__, remedy="pass the whole model")
+    if not isinstance(value, nn.Module):
+        received = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+        raise refusal(name, expected="an nn.Module", received=received, remedy="pass the whole model")
 
 
 def find_attachment(model: nn.Module) -> tuple[nn.Module, Attachment] | None:

@@ -80,13 +80,6 @@ def _difference(ours: Any, theirs: Any) -> float:
     return float(worst / largest) if worst > 0 else 0.0
 
 
-def check_module(name: str, value: Any) -> None:
-    """Refuse what is no module."""
-    if not isinstance(value, nn.Module):
-        received = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
-        raise refusal(name, expected="an nn.Module", received=received, remedy="pass the model itself")
-
-
 def check_inputs(model: nn.Module, call: Call) -> list[Any]:
     """The model's outputs, or the refusal of example inputs that it cannot take."""
     try:

@@ -10,8 +10,9 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ...errors import refusal
+from ...structure.attachment import check_module
 from ...structure.capture import as_arguments, evaluation_without_caches, on_device_of
-from .compare import Call, check_inputs, check_module
+from .compare import Call, check_inputs
 
 _ROWS = (("parameters", "{:,}"), ("multiply_adds", "{:,}"), ("bytes", "{:,}"), ("seconds", "{:.6f}"))
 
@@ -63,7 +64,7 @@ def report(dense: nn.Module, compact: nn.Module, example_inputs: Any, *, repeats
     by its formula (the counter knows no fused kernels on CPU).
     """
     for name, model in (("dense", dense), ("compact", compact)):
-        check_module(name, model)
+        check_module(model, name=name)
     if not isinstance(repeats, int) or isinstance(repeats, bool) or repeats < 1:
         raise refusal("repeats", expected="an integer >= 1", received=repr(repeats), remedy="leave it out for 20")
     call = on_device_of(dense, as_arguments(example_inputs))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...errors import ArgumentError, refusal
 from ...files import digest, recovered, write_folder
-from ..comparison.compare import check_module
+from ...structure.attachment import check_module
 from ..recipe.recipe import Recipe, apply, carry, from_json, recipe_of
 from ..recipe.schema import check_schema
 from ..recipe.tensors import names_of
@@ -50,7 +50,7 @@ def save(model: nn.Module, folder: str | Path) -> bool:
         If the model was not made by :func:`compact`, its state holds other things than tensors, or another
         folder is in the way.
     """
-    check_module("model", model)
+    check_module(model)
     recipe = recipe_of(model)
     if recipe is None:
         raise refusal(
@@ -100,10 +100,10 @@ def load(model: nn.Module | Callable[[], nn.Module], folder: str | Path) -> nn.M
         not the one that the recipe was made from.
     """
     if not isinstance(model, nn.Module) and (isinstance(model, type) or not callable(model)):
-        check_module("model", model)
+        check_module(model)
     recipe, tensors = read(folder)
     dense = model if isinstance(model, nn.Module) else model()
-    check_module("model", dense)
+    check_module(dense)
     apply(dense, recipe)
     state = dict(tensors)
     for names in names_of(dense).values():  # of tied ones a file holds one
