@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 from ...errors import refusal
 from ...gates.base import StochasticGatesBase
 from ...structure import Structure, find_attachment, gates_of
-from ...structure.attachment import Attachment, check_module
+from ...structure.attachment import Attachment
 from ...structure.capture import as_arguments, on_device_of
 from ..comparison.compare import check_inputs
 from ..comparison.equality import check_equal
@@ -116,7 +116,6 @@ def check_round_to(round_to: int | None) -> None:
 
 def _checked(model: nn.Module) -> Structure:
     """The record of a model, after making sure that it still describes it."""
-    check_module(model)
     found = find_attachment(model)
     if found is None or found[0] is not model:
         inside = "" if found is None else ", which holds one"

@@ -11,7 +11,7 @@ from ...errors import refusal
 from ...gates.base import StochasticGatesBase
 from ...gates.binary_concrete import BinaryConcreteStochasticGates
 from ...structure import Group, Place, Structure, find_attachment, find_structure
-from ...structure.attachment import ATTRIBUTE, Attachment, check_module
+from ...structure.attachment import ATTRIBUTE, Attachment
 from .draws import Draws
 from .hooks import HOOKS, BeginForward, EndForward, Factor, GateInput, GateOutput, gate_weight, ungate_weights
 from .selected import restricted, selected
@@ -134,7 +134,6 @@ def detach(model: nn.Module) -> None:
 
 
 def _check_model(model: Any) -> None:
-    check_module(model)
     if find_attachment(model) is not None:
         raise refusal(
             "model",
