@@ -7,6 +7,7 @@ import statistics
 import time
 from argparse import Namespace
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,12 @@ class Floor(torch.autograd.Function):
 
 def step_of(gates: torch.nn.Module, x: torch.Tensor, grad: torch.Tensor) -> Step:
     """One training step: gate, penalty, both gradients."""
+    learned = list(gates.parameters())
 
     def run() -> None:
         x.grad = None
-        gates.zero_grad()
+        for parameter in learned:
+            parameter.grad = None
         gated, penalty = gates(x)
         torch.autograd.backward((gated, penalty), (grad, torch.ones_like(penalty)))
 
@@ -137,33 +140,39 @@ def measure(case: str) -> list[dict]:
         "captum compiled": step_of(torch.compile(captums), x, grad),
         "floor": floor_step(x, z, grad),
         "l0gates": step_of(l0gates.BinaryConcreteStochasticGates(n_gates, mask), x, grad),
-        "l0gates, torch noise": step_of(l0gates.BinaryConcreteStochasticGates(n_gates, mask, noise="torch"), x, grad),
     }
+    as_captum = l0gates.BinaryConcreteStochasticGates(n_gates, mask, noise="torch")
+    other = {"captum": sides["captum"], "l0gates, torch noise": step_of(as_captum, x, grad)}
 
     def release() -> None:
         x.grad = z.grad = None
 
     times = alternate(sides, release, SECONDS)
-    medians = {name: statistics.median(values) for name, values in times.items()}
-    rows = []
-    for name, values in times.items():
-        low, _, high = statistics.quantiles(values, n=10)[1::3]
-        peak = peak_bytes(sides[name], release)
-        rows.append(
-            {
-                "case": case,
-                "gates": name,
-                "kernel": backends()[0].kernel if name == "l0gates" else "",
-                "rounds": len(values),
-                "ms_p20": round(low * 1e3, 3),
-                "ms_median": round(medians[name] * 1e3, 3),
-                "ms_p80": round(high * 1e3, 3),
-                "speed_of_captum": round(medians["captum"] / medians[name], 2),
-                "time_of_floor": round(medians[name] / medians["floor"], 2),
-                "peak_of_input": "" if peak is None else round(peak / (x.numel() * x.element_size()), 2),
-            }
-        )
-    return rows
+    rows = [_row(case, name, times, sides[name], release) for name in times]
+    # Beside Captum alone: what both allocate would slow the others.
+    times = alternate(other, release, SECONDS / 3)
+    name = "l0gates, torch noise"
+    return [*rows, _row(case, name, times, other[name], release)]
+
+
+def _row(case: str, name: str, times: dict[str, list[float]], run: Step, release: Step) -> dict:
+    """One side's row: its times, beside those of the sides with which it took turns."""
+    low, _, high = statistics.quantiles(times[name], n=10)[1::3]
+    median = statistics.median(times[name])
+    of_input = prod(CASES[case][0]) * 4
+    peak = peak_bytes(run, release)
+    return {
+        "case": case,
+        "gates": name,
+        "kernel": backends()[0].kernel if name == "l0gates" else "",
+        "rounds": len(times[name]),
+        "ms_p20": round(low * 1e3, 3),
+        "ms_median": round(median * 1e3, 3),
+        "ms_p80": round(high * 1e3, 3),
+        "speed_of_captum": round(statistics.median(times["captum"]) / median, 2),
+        "time_of_floor": round(median / statistics.median(times["floor"]), 2) if "floor" in times else "",
+        "peak_of_input": "" if peak is None else round(peak / of_input, 2),
+    }
 
 
 def main(arguments: Namespace) -> None:

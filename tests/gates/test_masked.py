@@ -57,6 +57,30 @@ def test_a_mask_changed_in_place_is_checked_again():
         gates(torch.ones(1, 3))
 
 
+def test_training_sees_each_change_of_input_and_mask():
+    gates = Binary(3, SCATTERED[:, None]).train()
+
+    def same_as_new(x):
+        fresh = Binary(3, gates.mask).train()
+        fresh.load_state_dict(gates.state_dict())
+        outputs = []
+        for module in (gates, fresh):
+            torch.manual_seed(0)
+            outputs.append(module(x)[0])
+        return torch.equal(*outputs)
+
+    for x in (torch.ones(2, 4, 5), torch.ones(2, 4, 5), torch.ones(3, 4, 5), torch.ones(2, 4, 2).double()):
+        assert same_as_new(x)
+    with torch.no_grad():
+        gates.mask.copy_(torch.tensor([0, 0, 1, 2])[:, None])
+    assert same_as_new(torch.ones(2, 4, 2).double())
+    gates.mask = torch.tensor([1, 0, 2])[:, None]
+    for x in (torch.ones(2, 4, 2).double(), torch.ones(2, 3, 5, dtype=torch.int64), [[1.0]]):
+        with pytest.raises(ArgumentError):
+            gates(x)
+    assert same_as_new(torch.ones(2, 3, 5))
+
+
 def test_a_loaded_mask_is_used_and_a_bad_one_overwrites_nothing():
     gates = Binary(3, SCATTERED)
     state = Binary(3, torch.tensor([0, 1, 1, 2])).state_dict()

@@ -1,7 +1,7 @@
 """What the built-in distributions share: one learned parameter for each gate, and a fused op."""
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from ..ops import backends, library, masks, scalars
 from ..ops.binary_concrete import BINARY_CONCRETE
 from ..ops.distribution import Distribution
 from ..ops.gaussian import GAUSSIAN
-from ..ops.masks import Strides, shape_of
+from ..ops.masks import Layout, Strides, shape_of
 from ..ops.noise import draw_seed
 from ..ops.scalars import at_least_float32
 from ..ops.with_penalty import Call, apply_with_penalty
@@ -22,6 +22,22 @@ from .checks import check_devices
 # Leaves of torch.fx.symbolic_trace: they look at shapes, dtypes and devices.
 for _leaf in ("at_least_float32", "_apply_sampled", "_draw"):
     torch.fx.wrap(_leaf)
+
+
+class KnownLayout(NamedTuple):
+    """The layout of an input that was checked, and what it hangs on."""
+
+    shape: torch.Size
+    dtype: torch.dtype
+    mask: Tensor | None
+    n_gates: int
+    layout: Layout
+
+    def fits(self, input_tensor: Tensor, mask: Tensor | None, n_gates: int) -> bool:
+        """Whether the layout is that of another input, or of the same mask on it."""
+        same = self.mask is mask and self.shape == input_tensor.shape
+        return same and self.dtype == input_tensor.dtype and self.n_gates == n_gates
+
 
 _BY_NAME = {distribution.name: distribution for distribution in (BINARY_CONCRETE, GAUSSIAN)}
 
@@ -75,6 +91,7 @@ class DistributionGates(StochasticGatesBase):
         self.noise = noise
         self.eval_gate = eval_gate
         self._init_active_prob = init_active_prob
+        self._known_layout: KnownLayout | None = None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -134,23 +151,24 @@ class DistributionGates(StochasticGatesBase):
         """Whether one op may give gated input and penalty: there is one, nothing is recorded, no method is replaced."""
         if not self.training or self._noise != "philox" or torch.compiler.is_compiling() or torch._C._is_tracing():
             return False
-        if masks.is_fx_tracing() or torch._C._functorch.peek_interpreter_stack() is not None:
+        if masks.records_fx() or torch._C._functorch.peek_interpreter_stack() is not None:
             return False
-        if isinstance(self._constants["reg_weight"], Tensor) or not _OWN.isdisjoint(self.__dict__):
+        if isinstance(self._constants["reg_weight"], Tensor) or not self.__dict__.keys().isdisjoint(_OWN):
             return False
         kind = type(self)
         methods = kind.penalty, kind._gate_training, kind._sample_gate_values, kind._get_gate_active_probs
-        if methods != _METHODS:
+        # None where it is computed, from a parametrisation say.
+        parameter, tensors = self._parameters.get(self._parameter_name), self._tensors
+        if methods != _METHODS or backends.CPU_MISSING or parameter is None or not parameter.is_cpu:
             return False
-        tensors = self._parameter(), *[self._tensors[name] for name in self._distribution.constants]
-        return not backends.CPU_MISSING and all(tensor.is_cpu for tensor in tensors)
+        return all(tensors[name].is_cpu for name in self._distribution.constants)
 
     def _gate_with_penalty(self, input_tensor: Tensor) -> tuple[Tensor, Tensor]:
-        parameter = self._parameter()
-        index, strides = self._mask_in_use()
-        layout = find_layout(input_tensor, self.n_gates, index, strides)
-        if not input_tensor.is_cpu or index is not None:
-            check_devices(input_tensor, gates=parameter, mask=index)
+        # Past the search of nn.Module.__getattr__.
+        parameter: Tensor = self._parameters[self._parameter_name]  # type: ignore[assignment]
+        layout = self._layout_for(input_tensor)
+        if not input_tensor.is_cpu or layout.table is not None:
+            check_devices(input_tensor, gates=parameter, mask=layout.table)
         weight = self._constants["reg_weight"]
         call = Call(
             self._distribution,
@@ -162,6 +180,16 @@ class DistributionGates(StochasticGatesBase):
             tuple([self._tensors[name] for name in self._distribution.constants]),
         )
         return apply_with_penalty(call, input_tensor, parameter, layout.table)
+
+    def _layout_for(self, input_tensor: Tensor) -> Layout:
+        """The layout of the input before, where mask, shape and type are as they were; else the input is checked."""
+        index, strides = self._mask_in_use()
+        known = self._known_layout
+        if known is not None and isinstance(input_tensor, Tensor) and known.fits(input_tensor, index, self.n_gates):
+            return known.layout
+        layout = find_layout(input_tensor, self.n_gates, index, strides)
+        self._known_layout = KnownLayout(input_tensor.shape, input_tensor.dtype, index, self.n_gates, layout)
+        return layout
 
     def _gate_training(self, input_tensor: Tensor) -> Tensor:
         if not self._is_fused() or self.noise == "torch" or not self.training:

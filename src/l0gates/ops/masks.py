@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.fx import _symbolic_trace
 
 from ..errors import refusal
 
@@ -47,8 +48,13 @@ def is_tracing() -> bool:
 
 def is_fx_tracing() -> bool:
     """Whether ``torch.fx.symbolic_trace`` is recording; export and ``make_fx`` use its tracer, but run the code."""
+    return not torch.compiler.is_compiling() and records_fx()
+
+
+def records_fx() -> bool:
+    """As :func:`is_fx_tracing`, for code that is known not to be compiled."""
     # The flag itself, since is_fx_tracing() warns and its successor is younger than PyTorch 2.10.
-    if torch.compiler.is_compiling() or not torch.fx._symbolic_trace._is_fx_tracing_flag:
+    if not _symbolic_trace._is_fx_tracing_flag:
         return False
     return torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.PROXY) is None
 
