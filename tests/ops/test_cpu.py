@@ -99,6 +99,7 @@ def test_any_number_of_threads_gives_the_same_bits(problem):
         Problem((3300, 1001), 1001),
         Problem((40, 300, 17, 17), 300, 289),
         Problem((3300, 1001), 50, 0, "example"),
+        Problem((3300, 1000), 50, 0, "example"),
         Problem((45, 200, 770), 770, dtype=torch.bfloat16),
     ],
     ids=lambda p: f"{p.shape} {p.n_gates} {p.inner} {p.table}",

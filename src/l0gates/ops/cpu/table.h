@@ -1,15 +1,27 @@
 // Applying gates in no order, and its gradient: a table says which gate an element uses.
 #pragma once
 
+#include <type_traits>
 #include <vector>
 
 #include "laws.h"
 #include "layout.h"
 #include "loops.h"
 #include "stream.h"
+#include "table_v4.h"
 #include "tasks.h"
 
 namespace l0gates {
+
+// Whether few gates may go from registers into the product.
+#ifdef L0GATES_V4
+template <class T, class C>
+constexpr bool kFusesFew = std::is_same_v<T, float> && std::is_same_v<C, float>;
+#else
+template <class T, class C>
+constexpr bool kFusesFew = false;
+#endif
+
 // Elements of a tile where gates, slopes and sums share the first-level cache with what they meet.
 constexpr int64_t kShortTile = 256;
 
@@ -35,8 +47,45 @@ class GateRow {
 
   void gates(const int32_t* table, int64_t n, C* result) const { find(gates_, table, n, result); }
   void slopes(const int32_t* table, int64_t n, C* result) const { find(slopes_, table, n, result); }
-  // A null pointer where the two are looked up faster one by one.
-  const Pair<C>* pairs() const { return few_ ? nullptr : pairs_.data(); }
+  // The output at `at` = x * gates.
+  template <class T>
+  void multiply(const int32_t* table, const T* x, int64_t n, const Output<T>& output, int64_t at) const {
+#ifdef L0GATES_V4
+    if constexpr (kFusesFew<T, C>) {
+      if (few_) return multiply_few_v4(gates_.data(), table, x, n, output.data + at, output.past_cache);
+    }
+#endif
+    alignas(64) C gates[kTile];
+    this->gates(table, n, gates);
+    output.write(at, n, [&](int64_t i, int64_t m, T* to) { l0gates::multiply(x + i, gates + i, m, to); });
+  }
+
+  // The same for the output = grad * gates and sums += grad * x * slopes.
+  template <class T>
+  void differentiate(const int32_t* table, const T* grad, const T* x, int64_t n, const Output<T>& output, int64_t at,
+                     C* sums) const {
+#ifdef L0GATES_V4
+    if constexpr (kFusesFew<T, C>) {
+      if (few_) {
+        return differentiate_few_v4(gates_.data(), slopes_.data(), table, grad, x, n, output.data + at,
+                                    output.past_cache_at_once, sums);
+      }
+    }
+#endif
+    if (few_) {
+      alignas(64) C gates[kShortTile], slopes[kShortTile];
+      this->gates(table, n, gates);
+      this->slopes(table, n, slopes);
+      return output.write(at, n, [&](int64_t i, int64_t m, T* to) {
+        multiply_and_accumulate(grad + i, x + i, gates + i, slopes + i, m, to, sums + i);
+      });
+    }
+    alignas(64) Pair<C> pairs[kShortTile];
+    look_up(pairs_.data(), table, n, pairs);
+    output.write(at, n, [&](int64_t i, int64_t m, T* to) {
+      multiply_and_accumulate(grad + i, x + i, pairs + i, m, to, sums + i);
+    });
+  }
 
  private:
   void find(const std::vector<C>& values, const int32_t* table, int64_t n, C* result) const {
@@ -68,14 +117,12 @@ void apply_table(const Law& law, const Layout& layout, uint64_t seed, const T* x
   const Output<T> output(result, layout.batch * layout.elements);
   for_each_block(layout, [&](int64_t, int64_t begin, int64_t end) {
     GateRow<Law, C> row(law, layout, seed, false);
-    alignas(64) C gates[kTile];
     for (int64_t example = begin; example < end; ++example) {
       row.of(example);
       const int32_t* table = layout.table + example * layout.table_stride;
       for_each_tile(layout, kTile, [&](int64_t from, int64_t length) {
         const int64_t at = example * layout.elements + from;
-        row.gates(table + from, length, gates);
-        output.write(at, length, [&](int64_t i, int64_t n, T* to) { multiply(x + at + i, gates + i, n, to); });
+        row.multiply(table + from, x + at, length, output, at);
       });
     }
   });
@@ -95,19 +142,7 @@ void differentiate_tile(const GateRow<Law, C>& row, const int32_t* table, const 
     row.slopes(table, n, values);
     return accumulate(grad, x, values, n, sums);
   }
-  if (row.pairs() == nullptr) {
-    alignas(64) C slopes[kShortTile];
-    row.gates(table, n, values);
-    row.slopes(table, n, slopes);
-    return output.write(at, n, [&](int64_t i, int64_t m, T* to) {
-      multiply_and_accumulate(grad + i, x + i, values + i, slopes + i, m, to, sums + i);
-    });
-  }
-  alignas(64) Pair<C> pairs[kShortTile];
-  look_up(row.pairs(), table, n, pairs);
-  output.write(at, n, [&](int64_t i, int64_t m, T* to) {
-    multiply_and_accumulate(grad + i, x + i, pairs + i, m, to, sums + i);
-  });
+  row.differentiate(table, grad, x, n, output, at, sums);
 }
 
 // The gradients by input and parameter; a null pointer stands for one that is not wanted. `partial` has room for
