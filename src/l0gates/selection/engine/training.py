@@ -35,8 +35,8 @@ class Training:
         Where the gates start.
     """
 
-    max_iter: int = 800
-    refit_iter: int = 300
+    max_iter: int = 600
+    refit_iter: int = 225
     batch_size: int | None = None
     learning_rate: float = 1e-2
     weight_decay: float = 1e-2
