@@ -6,8 +6,8 @@ import numpy as np
 
 from .. import pages, record
 from .methods import METHODS
+from .run import LIMIT, OURS
 
-OURS = "l0gates"
 ORDER = (*METHODS, "all columns", "true columns")
 SYNTHETIC = {
     "xor": "Exclusive or: 500 rows, 2 of 50 columns",
@@ -125,21 +125,37 @@ def _survival_score(runs: list[Row]) -> str:
 
 
 def ratios(rows: Sequence[Row]) -> str:
-    """CPU seconds of others over ours, task by task where both have a result."""
+    """CPU seconds of others over ours, task by task; a run that was stopped counts with what it had used by then."""
     tasks = [*SYNTHETIC, *WIDE, *SURVIVAL]
     lines = []
     for method in COMPARED:
-        found = {}
+        found, bounds = {}, set()
         for task in tasks:
-            times = [_values(_of(rows, task, one), "cpu_seconds") for one in (method, OURS)]
-            if all(map(len, times)):
-                found[task] = float(np.median(times[0]) / np.median(times[1]))
+            theirs, ours = _of(rows, task, method), _values(_of(rows, task, OURS), "cpu_seconds")
+            times = np.array([LIMIT if _was_stopped(run) else float(run["cpu_seconds"] or "nan") for run in theirs])
+            times = times[~np.isnan(times)]
+            if len(times) and len(ours):
+                found[task] = float(np.median(times) / np.median(ours))
+                bounds |= {task} if any(map(_was_stopped, theirs)) else set()
         if found:
-            mean = np.exp(np.mean(np.log(list(found.values()))))
-            least, most = min(found, key=found.__getitem__), max(found, key=found.__getitem__)
-            ends = [f"{found[task]:.2f} ({task})" for task in (least, most)]
-            lines.append([method, str(len(found)), f"{mean:.1f}", *ends])
-    return _table(["method", "tasks", "geometric mean", "least", "most"], lines)
+            lines.append([method, *_summary(found, bounds)])
+    return _table(["method", "tasks", "geometric mean", "least", "most", "survival apart"], lines)
+
+
+def _was_stopped(run: Row) -> bool:
+    return run["status"] == f"over {LIMIT} CPU s"
+
+
+def _summary(found: dict[str, float], bounds: set[str]) -> list[str]:
+    """The number of tasks, the mean over them, the ends, and the mean over those that are not survival's."""
+
+    def mean(tasks: Sequence[str]) -> str:
+        sign = "> " if bounds & set(tasks) else ""
+        return f"{sign}{np.exp(np.mean([np.log(found[task]) for task in tasks])):.1f}" if tasks else ""
+
+    least, most = min(found, key=found.__getitem__), max(found, key=found.__getitem__)
+    ends = [f"{'> ' if task in bounds else ''}{found[task]:.2f} ({task})" for task in (least, most)]
+    return [str(len(found)), mean(list(found)), *ends, mean([task for task in found if task not in ("cox", *SURVIVAL)])]
 
 
 def frames(rows: Sequence[Row]) -> str:

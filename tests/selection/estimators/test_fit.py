@@ -32,8 +32,10 @@ def test_a_linear_signal_among_more_columns_than_rows():
     draws = np.random.default_rng(1)
     X = draws.standard_normal((100, 200))
     y = 3 * X[:, 5] - 2 * X[:, 150] + 0.5 * draws.standard_normal(100)
-    selector = L0FeatureSelector(random_state=0, max_iter=600).fit(X, y)
+    selector = L0FeatureSelector(random_state=0).fit(X, y)
     assert selector.get_support(indices=True).tolist() == [5, 150]
+    # On so few columns.
+    assert (selector.path_.alphas == clone(selector).set_params(max_iter=600).fit(X, y).path_.alphas).all()
 
 
 def test_where_nothing_is_kept_the_constant_is_predicted():

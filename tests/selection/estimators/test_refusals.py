@@ -31,6 +31,7 @@ def refusal_of(work):
         ({"gate": "hard"}, "gate: expected one of 'binary_concrete', 'gaussian'; received 'hard'; choose one"),
         ({"cv": 1}, "cv: expected an integer >= 2; received 1; the default suits most tables"),
         ({"max_iter": 1.5}, "max_iter: expected an integer >= 1; received 1.5; the default suits most tables"),
+        ({"max_iter": "all"}, "max_iter: expected one of 'auto'; received 'all'; choose one of these names"),
         ({"batch_size": 0}, "batch_size: expected an integer >= 1; received 0; the default suits most tables"),
         ({"batch_size": "all"}, "batch_size: expected one of 'auto'; received 'all'; choose one of these names"),
         ({"hidden_layer_sizes": (8, 0)}, "hidden_layer_sizes[1]: expected an integer >= 1; received 0; the default"),

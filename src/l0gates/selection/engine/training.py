@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 # Columns up to which networks take the full learning rate.
 _COLUMNS = 400
+# Columns up to which a path takes the smaller number of steps: with more, a lower learning rate takes longer.
+_SHORT_COLUMNS, _SHORT_PATH, _PATH = 1000, 600, 800
 
 
 @dataclass(frozen=True)
@@ -57,3 +59,14 @@ class Training:
     def batch_size_for(self, n_rows: int) -> int:
         """The batch size for a table."""
         return min(1024, max(128, n_rows // 48)) if self.batch_size is None else self.batch_size
+
+
+def max_iter_for(n_columns: int) -> int:
+    """The steps of a path over so many columns.
+
+    Examples
+    --------
+    >>> max_iter_for(1000), max_iter_for(1001)
+    (600, 800)
+    """
+    return _SHORT_PATH if n_columns <= _SHORT_COLUMNS else _PATH

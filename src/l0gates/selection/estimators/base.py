@@ -43,7 +43,7 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
     gate: str = "binary_concrete"
     cv: Any = 4
     test_size: float | int | None = None
-    max_iter: int = 600
+    max_iter: int | str = "auto"
     batch_size: int | str = "auto"
     warm_start: bool = False
     checkpoint_dir: str | Path | None = None

@@ -23,11 +23,12 @@ def check(estimator: Any) -> None:
     """
     check_choice("criterion", estimator.criterion, CRITERIA)
     check_choice("gate", estimator.gate, GATES)
-    if isinstance(estimator.batch_size, str):
-        check_choice("batch_size", estimator.batch_size, ("auto",))
-    else:
-        _integer("batch_size", estimator.batch_size, least=1)
-    _integer("max_iter", estimator.max_iter, least=1)
+    for name in ("batch_size", "max_iter"):
+        value = getattr(estimator, name)
+        if isinstance(value, str):
+            check_choice(name, value, ("auto",))
+        else:
+            _integer(name, value, least=1)
     if isinstance(estimator.cv, numbers.Number):
         _integer("cv", estimator.cv, least=2)
     for i, size in enumerate(estimator.hidden_layer_sizes):

@@ -12,7 +12,7 @@ from ..encoding import TableEncoder
 from ..engine.checkpoints import Checkpoints
 from ..engine.problem import Problem
 from ..engine.table import Table
-from ..engine.training import Training
+from ..engine.training import Training, max_iter_for
 from . import rows
 from .columns import Usable
 from .data import Data
@@ -87,7 +87,7 @@ def prepare(
         fixed=torch.from_numpy(usable.fixed).to(device),
         hidden=estimator.network or tuple(estimator.hidden_layer_sizes),
         gate=estimator.gate,
-        training=_training(estimator),
+        training=_training(estimator, len(usable.groups)),
         seed=checkpoints.seed,
         checkpoints=checkpoints,
     )
@@ -108,8 +108,7 @@ def _checkpoints(estimator: Any) -> LastPath:
     return last
 
 
-def _training(estimator: Any) -> Training:
+def _training(estimator: Any, n_columns: int) -> Training:
     batch_size = None if isinstance(estimator.batch_size, str) else estimator.batch_size
-    return Training(
-        max_iter=estimator.max_iter, refit_iter=math.ceil(0.375 * estimator.max_iter), batch_size=batch_size
-    )
+    max_iter = max_iter_for(n_columns) if isinstance(estimator.max_iter, str) else estimator.max_iter
+    return Training(max_iter=max_iter, refit_iter=math.ceil(0.375 * max_iter), batch_size=batch_size)
