@@ -1,7 +1,8 @@
 """``python -m benchmarks.selection.subsets``: the path of linear models beside abess's best subset of each size.
 
 On the correlated linear model, 500 rows and 10 of 1,000 columns. For each number of columns that the path passes, the
-set on it and the best subset that abess finds are fitted by least squares, on the rows that both have seen and on others.
+set on it and the best subset that abess finds are fitted by least squares, on the rows that both have seen and on
+others.
 """
 
 import argparse
