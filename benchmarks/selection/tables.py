@@ -20,6 +20,25 @@ SYNTHETIC = {
 WIDE = ("isolet", "pcmac", "allaml", "colon", "mice", "mice by mouse")
 SURVIVAL = ("gaussian", "support", "whas")
 FRAMES = ("adult", "titanic", "ames", "california")
+# For the README.
+SHORT_TITLES = {
+    "xor": "exclusive or",
+    "moons": "two moons",
+    "friedman": "Friedman #1",
+    "linear": "linear, 10 of 1,000",
+    "cox": "Cox",
+}
+IN_SHORT = (
+    OURS,
+    "captum sweep",
+    "stg",
+    "lassonet",
+    "Boruta",
+    "abess",
+    "RFECV linear",
+    "RFECV forest",
+    "SelectFromModel forest",
+)
 # What a time is compared with: the aim is that ours is so many times less.
 COMPARED = (
     "stg",
@@ -196,9 +215,25 @@ def _all(rows: Sequence[Row]) -> str:
     return "\n".join(parts)
 
 
+def summary(rows: Sequence[Row]) -> str:
+    """The README's table: exact runs and CPU seconds of those that select, where the true columns are exact."""
+    lines = []
+    for method in IN_SHORT:
+        cells = []
+        for task in SHORT_TITLES:
+            runs = _of(rows, task, method)
+            good = [run for run in runs if run["status"] == "ok"]
+            exact = f"{sum(map(_is_exact, good))} of {len(good)}; {_median(good, 'cpu_seconds')} s"
+            cells.append(exact if good else _failures(runs).replace("CPU ", ""))
+        lines.append([method, *cells])
+    return _table(["", *SHORT_TITLES.values()], lines)
+
+
 def main() -> None:
-    """Put the tables between their marks in the document."""
-    pages.put("benchmarks.md", "selection", _all(record.read("selection")))
+    """Put the tables between their marks in the documents."""
+    rows = record.read("selection")
+    pages.put("benchmarks.md", "selection", _all(rows))
+    pages.put("../README.md", "selection", summary(rows))
 
 
 if __name__ == "__main__":
