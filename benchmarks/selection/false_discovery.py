@@ -2,7 +2,7 @@
 
 Columns are independent, or correlated to their neighbour; the target is a linear model of some of them, or of their
 absolute values, which no linear model sees. One path serves both rates. Linear targets are searched by linear models
-and the others by networks, with half the default number of steps. Simulations that are done are kept in a file, from
+and the others by networks, with 400 steps a path. Simulations that are done are kept in a file, from
 which an interrupted run goes on.
 """
 

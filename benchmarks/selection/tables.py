@@ -114,10 +114,17 @@ def synthetic(rows: Sequence[Row], task: str) -> str:
     return _table(["method", runs, "kept", "true", "false", kind, "less true columns'", "CPU s", "peak MiB"], lines)
 
 
-def grid(rows: Sequence[Row], tasks: Sequence[str], cell: Callable[[list[Row]], str]) -> str:
+def grid(
+    rows: Sequence[Row],
+    tasks: Sequence[str],
+    cell: Callable[[list[Row]], str],
+    *,
+    methods: Sequence[str] = ORDER,
+    titles: Sequence[str] | None = None,
+) -> str:
     """Methods down, tasks across."""
     lines = []
-    for method in ORDER:
+    for method in methods:
         cells = []
         for task in tasks:
             runs = _of(rows, task, method)
@@ -125,7 +132,7 @@ def grid(rows: Sequence[Row], tasks: Sequence[str], cell: Callable[[list[Row]], 
             cells.append(cell(good) if good else _failures(runs))
         if any(cells):
             lines.append([method, *cells])
-    return _table(["method", *tasks], lines)
+    return _table(["method", *(titles or tasks)], lines)
 
 
 def _scored(runs: list[Row]) -> str:
@@ -157,7 +164,7 @@ def ratios(rows: Sequence[Row]) -> str:
                 found[task] = float(np.median(times) / np.median(ours))
                 bounds |= {task} if any(map(_was_stopped, theirs)) else set()
         if found:
-            lines.append([method, *_summary(found, bounds)])
+            lines.append([method, *_means_and_ends(found, bounds)])
     return _table(["method", "tasks", "geometric mean", "least", "most", "survival apart"], lines)
 
 
@@ -165,7 +172,7 @@ def _was_stopped(run: Row) -> bool:
     return run["status"] == f"over {LIMIT} CPU s"
 
 
-def _summary(found: dict[str, float], bounds: set[str]) -> list[str]:
+def _means_and_ends(found: dict[str, float], bounds: set[str]) -> list[str]:
     """The number of tasks, the mean over them, the ends, and the mean over those that are not survival's."""
 
     def mean(tasks: Sequence[str]) -> str:
@@ -215,25 +222,17 @@ def _all(rows: Sequence[Row]) -> str:
     return "\n".join(parts)
 
 
-def summary(rows: Sequence[Row]) -> str:
-    """The README's table: exact runs and CPU seconds of those that select, where the true columns are exact."""
-    lines = []
-    for method in IN_SHORT:
-        cells = []
-        for task in SHORT_TITLES:
-            runs = _of(rows, task, method)
-            good = [run for run in runs if run["status"] == "ok"]
-            exact = f"{sum(map(_is_exact, good))} of {len(good)}; {_median(good, 'cpu_seconds')} s"
-            cells.append(exact if good else _failures(runs).replace("CPU ", ""))
-        lines.append([method, *cells])
-    return _table(["", *SHORT_TITLES.values()], lines)
+def _exact_and_seconds(runs: list[Row]) -> str:
+    """How many runs are exact, and their time."""
+    return f"{sum(map(_is_exact, runs))} of {len(runs)}; {_median(runs, 'cpu_seconds')} s"
 
 
 def main() -> None:
     """Put the tables between their marks in the documents."""
     rows = record.read("selection")
     pages.put("benchmarks.md", "selection", _all(rows))
-    pages.put("../README.md", "selection", summary(rows))
+    short = grid(rows, tuple(SHORT_TITLES), _exact_and_seconds, methods=IN_SHORT, titles=tuple(SHORT_TITLES.values()))
+    pages.put("../README.md", "selection", short)
 
 
 if __name__ == "__main__":

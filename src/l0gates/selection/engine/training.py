@@ -37,7 +37,7 @@ class Training:
         Where the gates start.
     """
 
-    max_iter: int = 600
+    max_iter: int = _SHORT_PATH
     refit_iter: int = 225
     batch_size: int | None = None
     learning_rate: float = 1e-2
