@@ -10,9 +10,9 @@ def ebic(case: Case, seed: int) -> Kept:
     return _select(case, seed, "ebic")
 
 
-def one_se(case: Case, seed: int) -> Kept:
+def lowest_loss(case: Case, seed: int) -> Kept:
     """The more inclusive criterion."""
-    return _select(case, seed, "one_se")
+    return _select(case, seed, "lowest_loss")
 
 
 def _select(case: Case, seed: int, criterion: str) -> Kept:

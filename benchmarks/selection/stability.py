@@ -40,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.selection.stability", description=__doc__)
     parser.add_argument("--seeds", type=int, default=3, metavar="N")
     arguments = parser.parse_args()
-    ways = (("ebic", False), ("one_se", False), ("ebic", True))
+    ways = (("ebic", False), ("lowest_loss", False), ("ebic", True))
     cases = [
         {"criterion": criterion, "stability": stability, "seed": seed}
         for seed in range(arguments.seeds)

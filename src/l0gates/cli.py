@@ -72,9 +72,9 @@ def _add_select(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     select.add_argument(
         "--criterion",
-        choices=["ebic", "one_se"],
+        choices=["ebic", "lowest_loss"],
         default="ebic",
-        help="ebic keeps few columns, one_se more of them for a better score (default: %(default)s)",
+        help="ebic keeps few columns, lowest_loss more of them for the score (default: %(default)s)",
     )
     select.add_argument("--seed", type=_seed, default=0, help="fixes split and training (default: %(default)s)")
     select.add_argument(

@@ -8,7 +8,7 @@ from l0gates.selection.engine.search import compare, search
 from selection.engine.problems import linear, no_step, problem
 
 
-@pytest.mark.parametrize("criterion", ["ebic", "one_se"])
+@pytest.mark.parametrize("criterion", ["ebic", "lowest_loss"])
 def test_the_columns_that_matter_are_found(criterion):
     found = search(problem(*linear()), criterion=criterion, n_kept=None, step=no_step)
     assert np.flatnonzero(found.support).tolist() == [0, 2]

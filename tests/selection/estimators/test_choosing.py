@@ -33,8 +33,8 @@ def test_the_inclusive_criterion_keeps_no_fewer_columns():
     draws = np.random.default_rng(0)
     X = draws.standard_normal((200, 20))
     y = X @ np.concatenate([[2, 1, 0.5, 0.25, 0.15], np.zeros(15)]) + draws.standard_normal(200)
-    fits = {name: L0FeatureSelector(**LINEAR, criterion=name).fit(X, y) for name in ("ebic", "one_se")}
-    assert fits["one_se"].support_.sum() >= fits["ebic"].support_.sum() >= 2
+    fits = {name: L0FeatureSelector(**LINEAR, criterion=name).fit(X, y) for name in ("ebic", "lowest_loss")}
+    assert fits["lowest_loss"].support_.sum() >= fits["ebic"].support_.sum() >= 2
     for name, fit in fits.items():
         compared = fit.candidates_
         if name == "ebic":

@@ -26,7 +26,7 @@ def refusal_of(work):
         ),
         (
             {"criterion": "aic"},
-            "criterion: expected one of 'ebic', 'one_se'; received 'aic'; choose one of these names",
+            "criterion: expected one of 'ebic', 'lowest_loss'; received 'aic'; choose one of these names",
         ),
         ({"gate": "hard"}, "gate: expected one of 'binary_concrete', 'gaussian'; received 'hard'; choose one"),
         ({"cv": 1}, "cv: expected an integer >= 2; received 1; the default suits most tables"),

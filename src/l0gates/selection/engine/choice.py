@@ -5,7 +5,7 @@ from scipy.special import gammaln
 
 from .path import Path
 
-CRITERIA = ("ebic", "one_se")
+CRITERIA = ("ebic", "lowest_loss")
 # Sets refitted at first, and columns of the best one that are then tried without.
 _CANDIDATES = 8
 _THINNED = 8
@@ -91,8 +91,8 @@ def choose(criterion: str, supports: np.ndarray, ebic: np.ndarray, row_losses: n
     Parameters
     ----------
     criterion
-        ``"ebic"``: the lowest extended BIC. ``"one_se"``: the fewest columns whose loss is within one standard error
-        of the lowest, by the paired differences of row losses.
+        ``"ebic"``: the lowest extended BIC. ``"lowest_loss"``: the lowest mean of the row losses; of sets with the
+        same, the smallest.
     supports
         bool, shape (n_sets, n_groups).
     ebic
@@ -102,9 +102,4 @@ def choose(criterion: str, supports: np.ndarray, ebic: np.ndarray, row_losses: n
     """
     if criterion == "ebic":
         return int(ebic.argmin())
-    best = row_losses.mean(1).argmin()
-    differences = row_losses - row_losses[best]
-    error = differences.std(1, ddof=1) / np.sqrt(row_losses.shape[1])
-    near = differences.mean(1) <= error
-    sizes = np.where(near, supports.sum(1), supports.shape[1] + 1)
-    return int(np.lexsort((row_losses.mean(1), sizes))[0])
+    return int(np.lexsort((supports.sum(1), row_losses.mean(1)))[0])

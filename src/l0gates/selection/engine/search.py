@@ -151,7 +151,7 @@ def _by_criterion(
     charge = search_charge(supports[:, ~fixed].sum(1), n_rows=n_rows, n_groups=int((~fixed).sum()))
     deviance = problem.objective.deviance(torch.from_numpy(losses).unsqueeze(1).expand(-1, n_rows)).numpy()
     candidates = promising(supports, deviance + charge)
-    if criterion == "one_se":
+    if criterion == "lowest_loss":
         smallest, lowest = candidates[1:].sum(1).min(), int(supports[losses.argmin()].sum())
         candidates = np.unique(np.concatenate([candidates, spread(supports, smallest, 2 * lowest)]), axis=0)
     candidates |= fixed

@@ -19,9 +19,6 @@ from ..results import Candidates, SelectionPath
 from .notes import warn
 from .prepare import Prepared
 
-# A model for predictions sees every row at least so many times.
-_EPOCHS = 20
-
 
 class Outcome:
     """What a fit leaves on its estimator.
@@ -204,7 +201,7 @@ class Outcome:
 def final_iter(problem: Problem) -> int:
     """Steps in which a model for predictions is refitted."""
     n_rows = len(problem.table)
-    return max(problem.training.max_iter, _EPOCHS * n_rows // problem.training.batch_size_for(n_rows))
+    return max(problem.training.max_iter, problem.objective.epochs * n_rows // problem.training.batch_size_for(n_rows))
 
 
 def _summary(row_scores: np.ndarray, weight: np.ndarray | None) -> tuple[float, float]:

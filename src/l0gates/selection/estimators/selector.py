@@ -34,10 +34,10 @@ class L0FeatureSelector(GateEstimator):
         As in scikit-learn.
     n_features_to_select : "auto", int or float
         How many columns, or what fraction of them, to keep; groups count as one. ``"auto"`` leaves it to ``criterion``.
-    criterion : {"ebic", "one_se"}
+    criterion : {"ebic", "lowest_loss"}
         The rule for ``"auto"``. ``"ebic"``, the extended Bayesian information criterion of the out-of-fold loss, keeps
-        few columns and hardly a false one. ``"one_se"`` keeps the fewest whose out-of-fold loss is within one standard
-        error of the lowest: more columns, a better score, and noise where there are more columns than rows.
+        few columns and hardly a false one. ``"lowest_loss"`` keeps those with the lowest out-of-fold loss: more
+        columns, which favours the score, and noise where there are more columns than rows.
     fdr : float or None
         Hold the false discovery rate at this, by Gaussian knockoffs: it takes columns to be jointly normal, and cannot
         keep fewer than 1 / fdr columns.

@@ -35,6 +35,8 @@ class Objective(ABC):
         What :meth:`row_scores` averages to.
     strata : Tensor or None
         Labels to balance folds over, int64, shape (rows,); None where there are none.
+    epochs : int
+        Passes over the rows in which a model for predictions is refitted, at least.
     """
 
     kind: str
@@ -44,6 +46,7 @@ class Objective(ABC):
     null_loss: float
     score_name: str
     strata: Tensor | None = None
+    epochs = 60
     _constant: np.ndarray
 
     @property
