@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -114,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command == "select":
         _check_select(parser, arguments)
     try:
-        return _command(arguments.command)(arguments)
+        return _run(arguments)
     except ArgumentError as error:
         print(f"l0gates {arguments.command}: {error}", file=sys.stderr)  # noqa: T201
     except ModuleNotFoundError as missing:
@@ -123,6 +124,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"l0gates {arguments.command}: interrupted, nothing was written", file=sys.stderr)  # noqa: T201
         return 130
     return 2
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    try:
+        return _command(arguments.command)(arguments)
+    except KeyboardInterrupt:
+        # Polars watches for the signal itself and raises first; Python's own handler raises once more, here.
+        time.sleep(0)
+        raise
 
 
 def _check_select(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
