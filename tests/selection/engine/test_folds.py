@@ -19,6 +19,20 @@ def test_they_part_the_rows_and_balance_the_strata(n_rows):
         assert abs(strata[inside].sum() - strata.sum() / 4) <= 1
 
 
+def test_a_row_inside_several_folds_counts_once_by_its_mean():
+    rows = np.arange(6)
+    pairs = [(rows[2:], rows[:2]), (rows[:2], np.arange(5, 0, -1)), (rows[1:], rows[:1])]
+    folds = Folds(pairs)
+    assert folds.scored.tolist() == [0, 1, 5, 4, 3, 2, 1, 0]
+    assert folds.rows.tolist() == list(range(6))
+    values = torch.arange(16.0).view(2, 8)
+    expected = [[values[i][folds.scored == row].mean() for row in range(6)] for i in range(2)]
+    assert torch.equal(folds.per_row(values), torch.tensor(expected))
+    once = Folds(pairs[1:2])
+    assert once.rows.tolist() == [5, 4, 3, 2, 1]
+    assert once.per_row(values) is values
+
+
 def test_batches_come_from_their_own_side_and_every_row_comes():
     folds = Folds([(np.arange(4, 12), np.arange(4)), (np.arange(8), np.arange(8, 12))])
     draws = generator()

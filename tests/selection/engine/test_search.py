@@ -28,6 +28,11 @@ def test_as_many_are_kept_as_asked_for_and_fixed_ones_always():
     assert np.flatnonzero(kept).tolist() == [0, 2, 5]
 
 
+def test_a_path_without_a_column_has_an_empty_choice():
+    made = problem(*linear(), max_iter=1, refit_iter=1)
+    assert not search(made, criterion="lowest_loss", n_kept=None, step=no_step).support.any()
+
+
 def test_the_better_of_network_and_linear_model_is_taken_for_each_set():
     X, y = linear()
     made = problem(X, y + 3 * np.abs(X[:, 4]), hidden=(8,), refit_iter=300)

@@ -2,7 +2,14 @@
 
 import numpy as np
 import pytest
-from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut, PredefinedSplit, TimeSeriesSplit
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    LeaveOneGroupOut,
+    PredefinedSplit,
+    RepeatedKFold,
+    TimeSeriesSplit,
+)
 
 from l0gates import ArgumentError
 from l0gates.selection import L0Regressor
@@ -46,6 +53,26 @@ def test_what_comes_later_teaches_nothing_about_what_came_before():
         assert outside.max() < inside.min()
 
 
+@pytest.mark.filterwarnings("ignore:The groups parameter is ignored by TimeSeriesSplit")
+def test_the_hold_out_of_a_series_keeps_its_gap_and_its_groups():
+    learn, held_out, _ = split(TimeSeriesSplit(3, gap=4), np.int64(30))
+    assert (learn[-1], held_out[0], len(held_out)) == (85, 90, 30)
+    learn, held_out, _ = split(TimeSeriesSplit(3), 28, groups=GROUPS)
+    assert (learn[-1], held_out[0]) == (89, 92)
+    assert not set(GROUPS[learn]) & set(GROUPS[held_out])
+
+
+def test_folds_that_repeat_rows_say_no_more_than_each_row_once():
+    X, y = linear()
+    y = y + 3 * np.random.default_rng(1).standard_normal(N)
+    fitted = L0Regressor(**LINEAR, cv=RepeatedKFold(n_splits=4, n_repeats=5, random_state=0)).fit(X, y)
+    once = L0Regressor(**LINEAR, cv=4).fit(X, y)
+    assert fitted.scores_["n_rows"] == N
+    assert fitted.scores_["kept_error"] == pytest.approx(once.scores_["kept_error"], rel=0.3)
+    weighted = L0Regressor(**LINEAR, cv=RepeatedKFold(n_splits=4, n_repeats=5, random_state=0)).fit(X, y, np.full(N, 2))
+    assert weighted.scores_ == pytest.approx(fitted.scores_)
+
+
 @pytest.mark.parametrize(("test_size", "expected"), [(0.1, 12), (7, 7)])
 def test_a_fraction_or_a_number_of_rows_is_held_out_at_random(test_size, expected):
     for cv in (4, KFold(3)):
@@ -84,6 +111,9 @@ def test_pairs_of_rows_are_folds_by_number_or_mask():
         ([([0], [])], None, None, "cv: expected pairs of row numbers below 120, neither of them empty; received othe"),
         ([([0], [120])], None, None, "cv: expected pairs of row numbers below 120, neither of them empty; received ot"),
         ([([0], [1])], 0.2, None, "cv: expected a number of folds or a splitter beside test_size; received pairs of r"),
+        (GroupKFold(3), None, None, "cv: expected a splitter for these rows; received GroupKFold, which says: The 'g"),
+        (TimeSeriesSplit(3), N, None, "test_size: expected at least 2 rows to learn from and 2 held out; received 12"),
+        (3, 1, None, "test_size: expected at least 2 rows to learn from and 2 held out; received 1, which gives 119"),
         (PredefinedSplit(np.arange(N) % 2), 0.2, None, "cv: expected pairs of row numbers below 96, neither of them e"),
     ],
 )

@@ -20,12 +20,18 @@ class Folds:
         Row numbers for each fold.
     scored
         All rows inside a fold, one fold after the other; usually each row once.
+    rows
+        The distinct ones of these.
     """
 
     def __init__(self, pairs: list[tuple[np.ndarray, np.ndarray]]) -> None:
         self.outside = [torch.as_tensor(outside) for outside, _ in pairs]
         self.inside = [torch.as_tensor(inside) for _, inside in pairs]
         self.scored = torch.cat(self.inside)
+        self._places: Tensor
+        self._counts: Tensor
+        distinct, self._places, self._counts = self.scored.unique(return_inverse=True, return_counts=True)
+        self.rows = self.scored if len(distinct) == len(self.scored) else distinct
         sides = [[outside, inside] for outside, inside in zip(self.outside, self.inside, strict=True)]
         self._lengths = torch.tensor([[[len(numbers)] for numbers in pair] for pair in sides])
         flat = [numbers for pair in sides for numbers in pair]
@@ -33,6 +39,22 @@ class Folds:
 
     def __len__(self) -> int:
         return len(self.inside)
+
+    def per_row(self, values: Tensor) -> Tensor:
+        """Values of :attr:`scored`, shape (..., n_scored), to those of :attr:`rows`, shape (..., n_rows).
+
+        A row that is inside several folds has the mean of its values: it tells no more than another row.
+
+        Examples
+        --------
+        >>> folds = Folds([(np.array([0]), np.array([2, 1])), (np.array([2]), np.array([1]))])
+        >>> folds.rows, folds.per_row(torch.tensor([1.0, 2.0, 4.0]))
+        (tensor([1, 2]), tensor([3., 1.]))
+        """
+        if self.rows is self.scored:
+            return values
+        sums = values.new_zeros(*values.shape[:-1], len(self.rows))
+        return sums.index_add_(-1, self._places.to(values.device), values) / self._counts.to(values.device)
 
     def batches(self, count: int, size: int, generator: torch.Generator) -> Tensor:
         """Row numbers drawn, with replacement, from outside and from inside each fold.

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from ...errors import refusal
 from .choice import distinct_sets, search_charge
 from .folds import Folds
 from .knockoffs import Knockoffs, gaussian_knockoffs, knockoff_threshold
@@ -71,8 +72,9 @@ def stable(
         Called after each step.
     """
     draws = _generator(problem.seed)
+    together = np.arange(len(problem.table)) if problem.together is None else problem.together
     chosen = []
-    for number, half in enumerate(complementary_halves(len(problem.table), n_pairs, strata, draws)):
+    for number, half in enumerate(complementary_halves(together, n_pairs, strata, draws)):
         part = replace(problem, folds=_within(problem.folds, half), seed=problem.seed + 1 + number)
         chosen.append(_lowest_on_path(part, step))
     path = train_path(problem, step)
@@ -95,14 +97,22 @@ def _within(folds: Folds, rows: np.ndarray) -> Folds:
     """The folds of some of the rows."""
     pairs = zip(folds.outside, folds.inside, strict=True)
     kept = [(np.intersect1d(outside, rows), np.intersect1d(inside, rows)) for outside, inside in pairs]
-    return Folds([(outside, inside) for outside, inside in kept if len(outside) and len(inside)])
+    full = [(outside, inside) for outside, inside in kept if len(outside) and len(inside)]
+    if not full:
+        raise refusal(
+            "stability",
+            expected="rows on both sides of a fold in each half",
+            received="halves without",
+            remedy="bring more rows, or more groups of them",
+        )
+    return Folds(full)
 
 
 def _lowest_on_path(problem: Problem, step: Callable[[], None]) -> np.ndarray:
     """The set on a path with the lowest extended BIC of the path's own loss, bool, shape (n_groups,)."""
     supports, losses = distinct_sets(train_path(problem, step))
     free = ~problem.fixed.cpu().numpy()
-    n_rows = len(problem.folds.scored)
+    n_rows = len(problem.folds.rows)
     deviance = problem.objective.deviance(torch.from_numpy(losses).unsqueeze(1).expand(-1, n_rows)).numpy()
     charge = search_charge(supports[:, free].sum(1), n_rows=n_rows, n_groups=int(free.sum()))
     return np.asarray(supports[(deviance + charge).argmin()])

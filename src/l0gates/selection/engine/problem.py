@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 from torch import Tensor
 
 from ..objectives import Objective
@@ -41,6 +42,8 @@ class Problem:
         Fixes everything that is drawn.
     checkpoints
         Where paths are kept while they are made.
+    together
+        Rows of one number stay together where rows are parted once more, shape (n_rows,); None where none need to.
     """
 
     table: Table
@@ -53,6 +56,7 @@ class Problem:
     training: Training
     seed: int
     checkpoints: "Checkpoints | None" = None
+    together: np.ndarray | None = None
 
     @property
     def shapes(self) -> list[Shape]:

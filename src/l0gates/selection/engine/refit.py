@@ -30,7 +30,7 @@ class Refit:
     Attributes
     ----------
     row_losses
-        Out-of-fold loss of each set on each row that is inside a fold, shape (n_sets, n_scored).
+        Out-of-fold loss of each set on each row that is inside a fold, shape (n_sets, n_rows).
     hidden
         Hidden layers of the networks, ``()`` for linear models, or what made networks of a user's own.
     columns
@@ -80,7 +80,7 @@ def refit(
     learning_rate = training.learning_rate_for(len(used)) if hidden else training.linear_learning_rate
     optimizer = Adam(networks.parameters(), learning_rate, training.refit_weight_decay)
     batch_size = training.batch_size_for(len(table))
-    best = torch.full((len(supports), len(folds.scored)), torch.inf, device=table.device)
+    best = torch.full((len(supports), len(folds.rows)), torch.inf, device=table.device)
     kept, worse = networks.tensors(), 0
 
     for step in range(training.refit_iter):
@@ -104,9 +104,9 @@ def refit(
 
 
 def _out_of_fold(networks: Networks | Modules, part: Table, objective: Objective, folds: Folds) -> Tensor:
-    """The loss of each scored row under the network that has not seen it: (n_sets, n_scored)."""
+    """The loss of each row under the networks that have not seen it: (n_sets, n_rows)."""
     losses = []
     for fold, rows in enumerate(folds.inside):
         numbers = rows.to(part.device)
         losses.append(objective.row_losses(networks.fold_outputs(part.rows(rows), fold), numbers))
-    return torch.cat(losses, -1)
+    return folds.per_row(torch.cat(losses, -1))

@@ -25,7 +25,7 @@ class Comparison:
     supports
         bool, shape (n_sets, n_groups).
     row_losses
-        Out of fold, of the better of network and linear model, shape (n_sets, n_scored).
+        Out of fold, of the better of network and linear model, shape (n_sets, n_rows).
     ebic
         The extended BIC, shape (n_sets,).
     fits
@@ -147,11 +147,11 @@ def _by_criterion(
 ) -> tuple[Comparison, np.ndarray]:
     supports, losses = distinct_sets(path)
     fixed = problem.fixed.cpu().numpy()
-    n_rows = len(problem.folds.scored)
+    n_rows = len(problem.folds.rows)
     charge = search_charge(supports[:, ~fixed].sum(1), n_rows=n_rows, n_groups=int((~fixed).sum()))
     deviance = problem.objective.deviance(torch.from_numpy(losses).unsqueeze(1).expand(-1, n_rows)).numpy()
     candidates = promising(supports, deviance + charge)
-    if criterion == "lowest_loss":
+    if criterion == "lowest_loss" and len(candidates) > 1:
         smallest, lowest = candidates[1:].sum(1).min(), int(supports[losses.argmin()].sum())
         candidates = np.unique(np.concatenate([candidates, spread(supports, smallest, 2 * lowest)]), axis=0)
     candidates |= fixed

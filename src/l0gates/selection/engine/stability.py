@@ -51,13 +51,24 @@ def stability_of(chosen: np.ndarray, cutoff: float = CUTOFF) -> Stability:
 
 
 def complementary_halves(
-    n_rows: int, n_pairs: int, strata: np.ndarray | None, generator: np.random.Generator
+    together: np.ndarray, n_pairs: int, strata: np.ndarray | None, generator: np.random.Generator
 ) -> list[np.ndarray]:
-    """Row numbers of halves in pairs that share no row, balanced over strata: ``2 * n_pairs`` arrays."""
+    """Row numbers of halves in pairs that share no row, balanced over strata: ``2 * n_pairs`` arrays.
+
+    Rows of one number in ``together``, shape (n_rows,), stay in one half, where that of the first would be by its
+    stratum.
+
+    Examples
+    --------
+    >>> first, second = complementary_halves(np.array([0, 0, 1, 1, 1]), 1, None, np.random.default_rng(0))
+    >>> sorted([first.tolist(), second.tolist()])
+    [[0, 1], [2, 3, 4]]
+    """
+    _, first, unit = np.unique(together, return_index=True, return_inverse=True)
     halves = []
     for _ in range(n_pairs):
-        order = generator.permutation(n_rows)
+        order = generator.permutation(len(first))
         if strata is not None:
-            order = order[np.argsort(strata[order], kind="stable")]
-        halves += [np.sort(order[::2]), np.sort(order[1::2])]
+            order = order[np.argsort(strata[first[order]], kind="stable")]
+        halves += [np.flatnonzero(np.isin(unit, order[start::2])) for start in (0, 1)]
     return halves

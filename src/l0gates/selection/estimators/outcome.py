@@ -79,14 +79,18 @@ class Outcome:
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """What each held-out row, or else each row out of fold, adds to the score; and their weights."""
         held_out, learn = self._prepared.held_out, self._prepared.learn
+        objective, folds = self._problem.objective, self._problem.folds
         if len(held_out):
+            own = None if weight is None else weight[held_out]
             prediction = self._prepared.data.predict(self._model(fit, support), held_out)
-            rows = held_out
-        else:
-            prediction = self._out_of_fold(fit)
-            rows = learn[self._problem.folds.scored.numpy()]
-        own = None if weight is None else weight[rows]
-        return self._problem.objective.row_scores(prediction, y[rows], weight=own), own
+            return objective.row_scores(prediction, y[held_out], weight=own), own
+        scored = learn[folds.scored.numpy()]
+        weights = None if weight is None else weight[scored]
+        scores = objective.row_scores(self._out_of_fold(fit), y[scored], weight=weights)
+        return self._per_row(scores), None if weight is None else weight[learn[folds.rows.numpy()]]
+
+    def _per_row(self, scores: np.ndarray) -> np.ndarray:
+        return self._problem.folds.per_row(torch.from_numpy(scores)).numpy()
 
     def _n_iter(self) -> int:
         """Steps of the path: its points lie at every tenth step after the warm-up."""
@@ -125,10 +129,10 @@ class Outcome:
 
     def _candidates(self) -> Candidates:
         comparison = self._selection.comparison
-        weight, scored = self._weight_of_scored(), self._problem.folds.scored
+        weight, scored = self._weight_of_rows(), self._problem.folds.scored
         scores = np.array(
             [
-                _summary(self._problem.objective.row_scores(self._out_of_fold(fit), scored), weight)
+                _summary(self._per_row(self._problem.objective.row_scores(self._out_of_fold(fit), scored)), weight)
                 for fit in comparison.fits
             ]
         )
@@ -163,9 +167,9 @@ class Outcome:
             score_name=self._problem.objective.score_name,
         )
 
-    def _weight_of_scored(self) -> np.ndarray | None:
+    def _weight_of_rows(self) -> np.ndarray | None:
         weight = self._problem.objective.weight
-        return None if weight is None else weight[self._problem.folds.scored].numpy()
+        return None if weight is None else weight[self._problem.folds.rows].numpy()
 
     def _final_models(self) -> tuple[tuple[Refit, int], tuple[Refit, int]]:
         """The refits of the columns kept and of all columns."""

@@ -90,6 +90,7 @@ def prepare(
         training=_training(estimator, len(usable.groups)),
         seed=checkpoints.seed,
         checkpoints=checkpoints,
+        together=None if groups is None else np.unique(groups[learn], return_inverse=True)[1],
     )
     return Prepared(data, learn, held_out, encoder, usable, problem)
 

@@ -1,6 +1,7 @@
 """Which rows are held out, and which fold each of the others belongs to."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -39,16 +40,32 @@ class Split:
         """Row numbers to learn from and those held out.
 
         Groups are not parted; where ``cv`` never learns from what comes after, as in time series, the last rows are
-        held out; else classes are balanced, unless one has a single row.
+        held out, with the gap before them that ``cv`` leaves, and without the rows before them of their groups; else
+        classes are balanced, unless one has a single row.
 
         Raises
         ------
         ArgumentError
-            If ``cv`` gives pairs of rows, which know nothing of rows held out.
+            If ``cv`` gives pairs of rows, which know nothing of rows held out, or fewer than two rows are left on
+            either side.
         """
         numbers = np.arange(len(y))
         if self.test_size is None:
             return numbers, numbers[:0]
+        learn, held_out = self._parted(data, y, groups, objective)
+        if min(len(learn), len(held_out)) < 2:
+            raise refusal(
+                "test_size",
+                expected="at least 2 rows to learn from and 2 held out",
+                received=f"{self.test_size}, which gives {len(learn)} and {len(held_out)}",
+                remedy="use .2, or None for a score out of fold",
+            )
+        return learn, held_out
+
+    def _parted(
+        self, data: Data, y: np.ndarray, groups: np.ndarray | None, objective: Objective
+    ) -> tuple[np.ndarray, np.ndarray]:
+        numbers = np.arange(len(y))
         if not isinstance(self.cv, int | np.integer):
             if not hasattr(self.cv, "split"):
                 raise refusal(
@@ -57,10 +74,13 @@ class Split:
                     received="pairs of rows",
                     remedy="leave out test_size",
                 )
-            pairs = _checked(self.cv.split(data.for_splitter(numbers), y, groups), len(y))
-            if all(outside.max() < inside.min() for outside, inside in pairs):
-                n_held_out = self._n_held_out(len(y))
-                return numbers[:-n_held_out], numbers[-n_held_out:]
+            pairs = _checked(self._splits(data.for_splitter(numbers), y, groups), len(y))
+            gap = min(inside.min() - outside.max() for outside, inside in pairs) - 1
+            if gap >= 0:
+                first = max(0, len(y) - self._n_held_out(len(y)))
+                learn, held_out = numbers[: max(0, first - gap)], numbers[first:]
+                apart = None if groups is None else ~np.isin(groups[learn], groups[held_out])
+                return learn if apart is None else learn[apart], held_out
         if groups is not None:
             splitter = GroupShuffleSplit(1, test_size=self.test_size, random_state=self.seed)
             train, test = next(splitter.split(numbers, groups=groups))
@@ -69,8 +89,21 @@ class Split:
         train, test = train_test_split(numbers, test_size=self.test_size, random_state=self.seed, stratify=strata)
         return np.sort(train), np.sort(test)
 
+    def _splits(self, X: Any, y: np.ndarray, groups: np.ndarray | None) -> Any:
+        """The pairs of a splitter, which may want groups."""
+        try:
+            return list(self.cv.split(X, y, groups))
+        except ValueError as error:
+            raise refusal(
+                "cv",
+                expected="a splitter for these rows",
+                received=f"{type(self.cv).__name__}, which says: {error}",
+                remedy="pass groups where it wants them, or use another splitter",
+            ) from error
+
     def _n_held_out(self, n_rows: int) -> int:
-        return self.test_size if isinstance(self.test_size, int) else int(np.ceil(float(self.test_size or 0) * n_rows))
+        size = self.test_size or 0
+        return int(size) if isinstance(size, Integral) else int(np.ceil(float(size) * n_rows))
 
     def _strata_to_hold_out(self, objective: Objective) -> np.ndarray | None:
         if objective.strata is None:
@@ -105,7 +138,7 @@ class Split:
                     remedy="bring more rows, or lower cv",
                 )
             return balanced_folds(len(learn), n_folds, strata, torch.Generator().manual_seed(self.seed))
-        splits = self.cv.split(data.for_splitter(learn), y[learn], groups) if hasattr(self.cv, "split") else self.cv
+        splits = self._splits(data.for_splitter(learn), y[learn], groups) if hasattr(self.cv, "split") else self.cv
         return Folds(_checked(splits, len(learn)))
 
     def _group_folds(self, n_folds: int, groups: np.ndarray, strata: torch.Tensor | None) -> Folds:
