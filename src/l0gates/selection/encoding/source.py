@@ -77,6 +77,24 @@ def refuse_duplicates(X: Any) -> None:
         raise refusal("X", expected="column names that differ", received=f"twice: {few(twice)}", remedy="rename")
 
 
+def refuse_others(names: list[str] | None, known: list[str] | None) -> None:
+    """Refuse other columns than those that are known, or another order of them; a table without names passes.
+
+    Raises
+    ------
+    ArgumentError
+        With the names.
+    """
+    if names is not None and known is not None and names != known:
+        new = [name for name in names if name not in known]
+        raise refusal(
+            "X",
+            expected="the columns seen at fit, in their order",
+            received=f"new ones: {few(new)}" if new else "another order",
+            remedy="select them by name",
+        )
+
+
 class ArraySource:
     """A numeric array or sparse matrix, shape (n_rows, n_columns)."""
 
@@ -131,7 +149,7 @@ class FrameSource:
             return "category"
         if dtype in (nw.Datetime, nw.Date):
             return "date"
-        return _kind_of_objects(self._objects(series)) if dtype == nw.Object else "other"
+        return _kind_of_objects(objects(series)) if dtype == nw.Object else "other"
 
     def numbers(self, columns: np.ndarray) -> np.ndarray:
         """See :class:`Source`."""
@@ -144,11 +162,11 @@ class FrameSource:
         series = self._expect(column, "number")
         if series.dtype.is_numeric() or series.dtype == nw.Boolean:
             return np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
-        return np.array([_as_number(value) for value in self._objects(series)], dtype=np.float64)
+        return np.array([_as_number(value) for value in objects(series)], dtype=np.float64)
 
     def categories(self, column: int) -> np.ndarray:
         """See :class:`Source`."""
-        values = self._objects(self._expect(column, "category"))
+        values = objects(self._expect(column, "category"))
         return np.array([value if value is None else str(value) for value in values], dtype=object)
 
     def dates(self, column: int) -> np.ndarray:
@@ -157,7 +175,7 @@ class FrameSource:
         if series.dtype == nw.Datetime:
             # Clocks where the data come from, not in Greenwich.
             return np.asarray(series.dt.replace_time_zone(None).to_numpy(), dtype="datetime64[us]")
-        return np.array(self._objects(series), dtype="datetime64[us]")
+        return np.array(objects(series), dtype="datetime64[us]")
 
     def _series(self, column: int) -> nw.Series[Any]:
         series: nw.Series[Any] = self._frame[:, column]
@@ -175,11 +193,11 @@ class FrameSource:
             )
         return self._series(column)
 
-    @staticmethod
-    def _objects(series: nw.Series[Any]) -> list[Any]:
-        """The values as Python has them, None where one is missing."""
-        missing = series.is_null().to_numpy()
-        return [None if gone else value for value, gone in zip(series.to_list(), missing, strict=True)]
+
+def objects(series: nw.Series[Any]) -> list[Any]:
+    """The values of a column as Python has them, None where one is missing."""
+    missing = series.is_null().to_numpy()
+    return [None if gone else value for value, gone in zip(series.to_list(), missing, strict=True)]
 
 
 def _kind_of_objects(values: list[Any]) -> str:

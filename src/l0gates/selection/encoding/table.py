@@ -11,7 +11,7 @@ from .categories import Categories
 from .dates import Dates
 from .groups import own_groups
 from .numbers import Numbers
-from .source import Source, few, source_of
+from .source import Source, few, refuse_others, source_of
 
 CONSTANT, UNREPEATED = "constant or empty", "text of which hardly a value repeats"
 
@@ -116,13 +116,7 @@ class TableEncoder:
                 received=f"{source.n_columns}",
                 remedy="pass the same columns",
             )
-        own = getattr(self, "feature_names_in_", None)
-        if own is not None and source.names is not None and source.names != own:
-            new = [name for name in source.names if name not in own]
-            received = f"new ones: {few(new)}" if new else "another order"
-            raise refusal(
-                "X", expected="the columns seen at fit, in their order", received=received, remedy="select them by name"
-            )
+        refuse_others(source.names, getattr(self, "feature_names_in_", None))
 
     def _settle_groups(self) -> None:
         owners = self._owners()
