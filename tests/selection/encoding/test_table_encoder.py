@@ -125,6 +125,14 @@ def test_what_is_missing_for_the_first_time_is_the_mean_or_no_value():
     np.testing.assert_array_equal(encoded, np.zeros((1, len(encoder.groups_))))
 
 
+@pytest.mark.parametrize("value", [1e39, 1e300, -np.finfo(float).max])
+def test_huge_values_stay_finite(value):
+    encoder = TableEncoder().fit(np.array([[1e-9, 1.0], [3e-9, 2.0], [2e-9, 3.0]]))
+    encoded = encoder.transform(np.array([[value, 3.0], [value, value]]))
+    np.testing.assert_array_equal(encoded[:, 0], np.sign(value) * np.float32(1e12))
+    assert encoded[0, 1] == np.float32(np.sqrt(1.5))
+
+
 def test_a_column_of_which_only_the_missing_values_tell_anything_is_an_indicator():
     X = np.array([[5.0, 1.0], [np.nan, 2.0], [5.0, 3.0]])
     encoder = TableEncoder().fit(X)

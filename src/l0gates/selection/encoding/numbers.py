@@ -10,6 +10,9 @@ from .source import few
 
 # Columns that are read at once: 64 of 50,000 rows are 26 MB.
 _SLAB = 64
+# Standardised values end here, so that neither they nor what networks make of them leave float32, which ends at 3e38.
+# Among n rows none lies beyond sqrt(n) standard deviations: only a new one, of a column that hardly varied, can.
+_LIMIT = 1e12
 
 State = tuple[dict[str, Any], dict[str, np.ndarray]]
 
@@ -110,8 +113,10 @@ class Numbers:
             slab = slice(start, start + _SLAB)
             values = source.numbers(self.columns[slab])
             refuse_infinite(values, [names[column] for column in self.columns[slab]])
-            values -= self.mean[slab]
-            values /= self.scale[slab]
+            with np.errstate(over="ignore"):
+                values -= self.mean[slab]
+                values /= self.scale[slab]
+            np.clip(values, -_LIMIT, _LIMIT, out=values)
             out[:, start : start + values.shape[1]] = np.nan_to_num(values, copy=False, nan=0.0)
         for start in range(0, len(self.indicated), _SLAB):
             columns = self.indicated[start : start + _SLAB]
