@@ -98,6 +98,15 @@ def test_batches_teach_what_the_whole_table_does(frame):
     np.testing.assert_allclose(parted.transform(frame), whole.transform(frame), atol=1e-6)
 
 
+def test_columns_that_are_missing_in_the_first_batches_are_learned_when_they_come(frame):
+    empty = pd.DataFrame(MIXED).assign(**dict.fromkeys(["size", "street", "built", "wait"]))[:7]
+    table = pd.concat([empty.astype(object), pd.DataFrame(MIXED).astype(object)])
+    parts = [empty[:3], empty[3:], frame[:13], frame[13:]]
+    whole, parted = TableEncoder().fit(table), TableEncoder().fit_batches(parts)
+    np.testing.assert_array_equal(parted.groups_, whole.groups_)
+    np.testing.assert_allclose(parted.transform(frame), whole.transform(frame), atol=1e-6)
+
+
 def test_other_rows_change_nothing_of_what_was_learned(frame):
     encoder = TableEncoder().fit(frame)
     before = encoder.transform(frame[:5])
@@ -156,6 +165,33 @@ def test_groups_by_name_or_number_share_a_gate(groups, names, members):
     kept = np.array([True, False])
     assert encoder.support_of(kept).nonzero()[0].tolist() == members[0]
     assert encoder.groups_of(encoder.support_of(kept)).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("listed", [list, tuple, set, np.array, pd.Index, pl.Series, dict.fromkeys])
+def test_any_listing_of_columns_makes_a_group(listed):
+    encoder = TableEncoder(feature_groups=[listed(["size", "street"])]).fit(pd.DataFrame(MIXED)[["size", "street"]])
+    assert [m.tolist() for m in encoder.members_] == [[0, 1]]
+
+
+def test_an_integer_is_a_name_where_names_are_integers():
+    frame = pd.DataFrame(np.arange(12.0).reshape(4, 3), columns=[2, 1, 0])
+    encoder = TableEncoder(feature_groups=[[2, 1]], never_keep=[0]).fit(frame)
+    assert encoder.group_names_ == ["2 + 1"]
+    assert encoder.named_columns("always_keep", pd.Index([0, 2])).tolist() == [True, False, True]
+    for missing in (3, -1):
+        with pytest.raises(
+            ArgumentError, match=r"^feature_groups: expected columns of the table \(2, 1, 0\); received"
+        ):
+            TableEncoder(feature_groups=[[missing]]).fit(frame)
+
+
+@pytest.mark.parametrize("values", [[[1], [2]] * 20, [1, "x"] * 20, [np.inf, 1.0] * 20])
+def test_a_column_that_is_never_kept_is_not_read(values):
+    frame = pd.DataFrame(MIXED)[["size", "street"]].assign(never=values, other=[1.0, 2.0] * 20)
+    encoder = TableEncoder(never_keep=["never"], feature_groups=[["never", "other"]]).fit(frame)
+    assert encoder.group_names_ == ["size", "street"]
+    assert encoder.dropped_ == {}
+    assert np.isfinite(encoder.transform(frame)).all()
 
 
 def test_a_restricted_encoder_writes_the_columns_of_its_groups(frame):

@@ -15,9 +15,9 @@ class Dates:
 
     kind = "date"
 
-    def __init__(self, column: int) -> None:
+    def __init__(self, column: int, *, n_missing: int = 0) -> None:
         self.column = column
-        self._parts = Numbers(np.arange(7))
+        self._parts = Numbers(np.arange(7), n_missing=n_missing)
 
     def partial_fit(self, source: Source, names: list[str]) -> None:
         """Learn from some rows."""

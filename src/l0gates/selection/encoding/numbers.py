@@ -33,6 +33,8 @@ class Numbers:
     ----------
     columns
         Their numbers in the table.
+    n_missing
+        Rows that have been read before, and in which all of them are missing.
 
     Attributes
     ----------
@@ -42,13 +44,13 @@ class Numbers:
 
     kind = "number"
 
-    def __init__(self, columns: np.ndarray) -> None:
+    def __init__(self, columns: np.ndarray, *, n_missing: int = 0) -> None:
         self._all = np.asarray(columns, dtype=np.int64)
         self._scalers: list[StandardScaler] = [StandardScaler() for _ in range(0, len(columns), _SLAB)]
         self._least = np.full(len(columns), np.inf)
         self._most = np.full(len(columns), -np.inf)
-        self._missing = np.zeros(len(columns), dtype=np.int64)
-        self._n_rows = 0
+        self._missing = np.full(len(columns), n_missing)
+        self._n_rows = n_missing
 
     def partial_fit(self, source: NumberSource, names: list[str]) -> None:
         """Learn from some rows.
@@ -122,6 +124,18 @@ class Numbers:
             columns = self.indicated[start : start + _SLAB]
             place = len(self.columns) + start
             out[:, place : place + len(columns)] = np.isnan(source.numbers(columns))
+
+    @classmethod
+    def joined(cls, parts: list[Self]) -> Self:
+        """The encoder of the columns of several, in the table's order."""
+        encoder = cls(np.zeros(0))
+        columns = np.concatenate([part.columns for part in parts])
+        order = columns.argsort()
+        encoder.columns = columns[order]
+        encoder.mean = np.concatenate([part.mean for part in parts])[order]
+        encoder.scale = np.concatenate([part.scale for part in parts])[order]
+        encoder.indicated = np.sort(np.concatenate([part.indicated for part in parts]))
+        return encoder
 
     def restricted(self, kept: np.ndarray) -> Self:
         """The encoder of some columns of the table, bool by their number."""

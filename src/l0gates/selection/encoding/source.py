@@ -27,6 +27,10 @@ class Source(Protocol):
     def names(self) -> list[str] | None:
         """The columns' names; None where they have none."""
 
+    @property
+    def has_integer_names(self) -> bool:
+        """Whether all names are integers, so that an integer is a name."""
+
     def kind(self, column: int) -> str:
         """One of :data:`KINDS`."""
 
@@ -99,6 +103,7 @@ class ArraySource:
     """A numeric array or sparse matrix, shape (n_rows, n_columns)."""
 
     names: list[str] | None = None
+    has_integer_names = False
 
     def __init__(self, X: Any) -> None:
         self._values: Any = X.tocsc() if scipy.sparse.issparse(X) else np.asarray(X)
@@ -136,6 +141,7 @@ class FrameSource:
         self.n_rows, self.n_columns = self._frame.shape
         self._labels = list(self._frame.columns)
         self.names: list[str] | None = [str(name) for name in self._labels]
+        self.has_integer_names = all(isinstance(name, int | np.integer) for name in self._labels)
 
     def kind(self, column: int) -> str:
         """See :class:`Source`."""

@@ -90,7 +90,7 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
     ) -> Self:
         """As :meth:`fit`; ``progress`` is called with the steps done and their estimated total."""
         parameters.check(self)
-        X = self._checked_columns(X, reset=True)
+        X = self._checked_columns(X, reset=True, least=2)
         y = plain(y)
         check_consistent_length(X, y, sample_weight, groups)
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
@@ -116,7 +116,8 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ArgumentError
-            As :meth:`fit`, and if the batches can be read only once or change their order.
+            As :meth:`fit`, and if the batches can be read only once, change their order, or hold columns, target and
+            weight of different lengths.
         """
         parameters.check(self)
         data = BatchData(batches, lambda X, first: self._checked_columns(X, reset=first))
@@ -186,7 +187,7 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
     def _n_pairs(self) -> int:
         return 25 if self.stability is True else int(self.stability)
 
-    def _checked_columns(self, X: Any, *, reset: bool) -> Any:
+    def _checked_columns(self, X: Any, *, reset: bool, least: int = 1) -> Any:
         """The table as the encoder takes it: a data frame as it is, anything else as scikit-learn checks it."""
         if is_frame(X):
             # Scikit-learn looks at names that are text alone.
@@ -205,7 +206,7 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
             accept_sparse="csr",
             dtype="numeric",
             ensure_all_finite=False,
-            ensure_min_samples=2 if reset else 1,
+            ensure_min_samples=least,
         )
 
     def _choose(self, problem: Problem, step: Steps) -> Selection:
