@@ -121,6 +121,12 @@ def test_values_that_are_rare_or_new_share_a_column():
     np.testing.assert_array_equal(encoded, [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1], [0, 0, 1]])
 
 
+def test_whole_numbers_as_categories_are_the_same_with_and_without_a_point():
+    whole, parted = (pd.DataFrame({"size": pd.Categorical(values)}) for values in ([1, 2] * 20, [1.0, 2.0, None, 0.5]))
+    encoder = TableEncoder().fit(whole)
+    np.testing.assert_array_equal(encoder.transform(parted), [[1, 0], [0, 1], [0, 0], [0, 0]])
+
+
 def test_text_of_many_values_becomes_at_most_32_columns():
     values = np.repeat([f"v{i:03}" for i in range(100)], 20)
     encoder = TableEncoder().fit(pl.DataFrame({"street": values}))

@@ -12,6 +12,7 @@ import scipy.sparse
 
 from ...errors import refusal
 from ..objectives.arrays import is_missing
+from .zones import clocks, clocks_of_objects, has_zone, zone_of
 
 # What a column may hold; "empty" has missing values only, "other" is none of these.
 KINDS = ("number", "category", "date", "empty", "other")
@@ -40,8 +41,11 @@ class Source(Protocol):
     def categories(self, column: int) -> np.ndarray:
         """A column of text: str, None where a value is missing, shape (n_rows,)."""
 
-    def dates(self, column: int) -> np.ndarray:
-        """A column of dates: datetime64[us], NaT where a value is missing, shape (n_rows,)."""
+    def zone(self, column: int) -> str | None:
+        """The time zone of a column of dates; None where they have none."""
+
+    def dates(self, column: int, zone: str | None) -> np.ndarray:
+        """A column of dates as the clocks of a zone show them: datetime64[us], NaT where one is missing, (n_rows,)."""
 
 
 def source_of(X: Any) -> Source:
@@ -122,7 +126,11 @@ class ArraySource:
         """Refused: there is no text in a numeric array."""
         raise self._no_frame()
 
-    def dates(self, column: int) -> np.ndarray:
+    def zone(self, column: int) -> str | None:
+        """Refused: there are no dates in a numeric array."""
+        raise self._no_frame()
+
+    def dates(self, column: int, zone: str | None) -> np.ndarray:
         """Refused: there are no dates in a numeric array."""
         raise self._no_frame()
 
@@ -173,15 +181,39 @@ class FrameSource:
     def categories(self, column: int) -> np.ndarray:
         """See :class:`Source`."""
         values = objects(self._expect(column, "category"))
-        return np.array([value if value is None else str(value) for value in values], dtype=object)
+        return np.array([_as_category(value) for value in values], dtype=object)
 
-    def dates(self, column: int) -> np.ndarray:
+    def zone(self, column: int) -> str | None:
         """See :class:`Source`."""
         series = self._expect(column, "date")
         if series.dtype == nw.Datetime:
-            # Clocks where the data come from, not in Greenwich.
-            return np.asarray(series.dt.replace_time_zone(None).to_numpy(), dtype="datetime64[us]")
-        return np.array(objects(series), dtype="datetime64[us]")
+            return series.dtype.time_zone  # type: ignore[attr-defined, no-any-return]
+        with_zone = {has_zone(value): value for value in reversed(objects(series)) if value is not None}
+        if len(with_zone) > 1:
+            raise self._other_zones(column, "a time zone in all rows or in none", "both")
+        return zone_of(with_zone[True]) if True in with_zone else None
+
+    def dates(self, column: int, zone: str | None) -> np.ndarray:
+        """See :class:`Source`."""
+        series = self._expect(column, "date")
+        if bool(series.is_null().all()):
+            return np.full(self.n_rows, "NaT", dtype="datetime64[us]")
+        found = self.zone(column)
+        if (found is None) != (zone is None):
+            raise self._other_zones(column, f"{zone or 'no time zone'}, as at fit", found or "no time zone")
+        if series.dtype == nw.Datetime:
+            return clocks(series, zone)
+        values = objects(series)
+        return np.array(values if zone is None else clocks_of_objects(values, zone), dtype="datetime64[us]")
+
+    def _other_zones(self, column: int, expected: str, received: str) -> Exception:
+        name = self._labels[column]
+        return refusal(
+            "X",
+            expected=f"{expected}, in column {name!r}",
+            received=received,
+            remedy="give the dates a zone, or drop it",
+        )
 
     def _series(self, column: int) -> nw.Series[Any]:
         series: nw.Series[Any] = self._frame[:, column]
@@ -216,6 +248,12 @@ def _kind_of_objects(values: list[Any]) -> str:
         if all(isinstance(value, types) for value in present):
             return kind
     return "other"
+
+
+def _as_category(value: Any) -> str | None:
+    """The text of a category; whole numbers are the same with a point, as they have one beside missing values."""
+    whole = isinstance(value, float | np.floating) and float(value).is_integer()
+    return None if value is None else str(int(value) if whole else value)
 
 
 def _as_number(value: Any) -> float:
