@@ -135,8 +135,8 @@ class TableEncoder:
             encoder.finish(self.names)
         numbers = [encoder for encoder in self._encoders if isinstance(encoder, Numbers)]
         others = [encoder for encoder in self._encoders if not isinstance(encoder, Numbers)]
-        self._encoders = [Numbers.joined(numbers)] if numbers else []
-        self._encoders += sorted(others, key=lambda encoder: (isinstance(encoder, Dates), encoder.column))
+        ordered = sorted(others, key=lambda encoder: (isinstance(encoder, Dates), encoder.column))
+        self._encoders = [Numbers.joined(numbers), *ordered] if numbers else [*ordered]
 
     def _check(self, source: Source) -> None:
         """Refuse a table with other columns than those at fit."""
