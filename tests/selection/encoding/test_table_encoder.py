@@ -98,6 +98,15 @@ def test_batches_teach_what_the_whole_table_does(frame):
     np.testing.assert_allclose(parted.transform(frame), whole.transform(frame), atol=1e-6)
 
 
+def test_columns_that_are_missing_in_the_first_batches_are_learned_when_they_come(frame):
+    empty = pd.DataFrame(MIXED).assign(**dict.fromkeys(["size", "street", "built", "wait"]))[:7]
+    table = pd.concat([empty.astype(object), pd.DataFrame(MIXED).astype(object)])
+    parts = [empty[:3], empty[3:], frame[:13], frame[13:]]
+    whole, parted = TableEncoder().fit(table), TableEncoder().fit_batches(parts)
+    np.testing.assert_array_equal(parted.groups_, whole.groups_)
+    np.testing.assert_allclose(parted.transform(frame), whole.transform(frame), atol=1e-6)
+
+
 def test_other_rows_change_nothing_of_what_was_learned(frame):
     encoder = TableEncoder().fit(frame)
     before = encoder.transform(frame[:5])
@@ -112,6 +121,12 @@ def test_values_that_are_rare_or_new_share_a_column():
     np.testing.assert_array_equal(encoded, [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1], [0, 0, 1]])
 
 
+def test_whole_numbers_as_categories_are_the_same_with_and_without_a_point():
+    whole, parted = (pd.DataFrame({"size": pd.Categorical(values)}) for values in ([1, 2] * 20, [1.0, 2.0, None, 0.5]))
+    encoder = TableEncoder().fit(whole)
+    np.testing.assert_array_equal(encoder.transform(parted), [[1, 0], [0, 1], [0, 0], [0, 0]])
+
+
 def test_text_of_many_values_becomes_at_most_32_columns():
     values = np.repeat([f"v{i:03}" for i in range(100)], 20)
     encoder = TableEncoder().fit(pl.DataFrame({"street": values}))
@@ -123,6 +138,14 @@ def test_what_is_missing_for_the_first_time_is_the_mean_or_no_value():
     encoder = TableEncoder().fit(pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "b": ["x", "y", "x", "y"]}))
     encoded = encoder.transform(pd.DataFrame({"a": [np.nan], "b": [None]}))
     np.testing.assert_array_equal(encoded, np.zeros((1, len(encoder.groups_))))
+
+
+@pytest.mark.parametrize("value", [1e39, 1e300, -np.finfo(float).max])
+def test_huge_values_stay_finite(value):
+    encoder = TableEncoder().fit(np.array([[1e-9, 1.0], [3e-9, 2.0], [2e-9, 3.0]]))
+    encoded = encoder.transform(np.array([[value, 3.0], [value, value]]))
+    np.testing.assert_array_equal(encoded[:, 0], np.sign(value) * np.float32(1e12))
+    assert encoded[0, 1] == np.float32(np.sqrt(1.5))
 
 
 def test_a_column_of_which_only_the_missing_values_tell_anything_is_an_indicator():
@@ -148,6 +171,33 @@ def test_groups_by_name_or_number_share_a_gate(groups, names, members):
     kept = np.array([True, False])
     assert encoder.support_of(kept).nonzero()[0].tolist() == members[0]
     assert encoder.groups_of(encoder.support_of(kept)).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("listed", [list, tuple, set, np.array, pd.Index, pl.Series, dict.fromkeys])
+def test_any_listing_of_columns_makes_a_group(listed):
+    encoder = TableEncoder(feature_groups=[listed(["size", "street"])]).fit(pd.DataFrame(MIXED)[["size", "street"]])
+    assert [m.tolist() for m in encoder.members_] == [[0, 1]]
+
+
+def test_an_integer_is_a_name_where_names_are_integers():
+    frame = pd.DataFrame(np.arange(12.0).reshape(4, 3), columns=[2, 1, 0])
+    encoder = TableEncoder(feature_groups=[[2, 1]], never_keep=[0]).fit(frame)
+    assert encoder.group_names_ == ["2 + 1"]
+    assert encoder.named_columns("always_keep", pd.Index([0, 2])).tolist() == [True, False, True]
+    for missing in (3, -1):
+        with pytest.raises(
+            ArgumentError, match=r"^feature_groups: expected columns of the table \(2, 1, 0\); received"
+        ):
+            TableEncoder(feature_groups=[[missing]]).fit(frame)
+
+
+@pytest.mark.parametrize("values", [[[1], [2]] * 20, [1, "x"] * 20, [np.inf, 1.0] * 20])
+def test_a_column_that_is_never_kept_is_not_read(values):
+    frame = pd.DataFrame(MIXED)[["size", "street"]].assign(never=values, other=[1.0, 2.0] * 20)
+    encoder = TableEncoder(never_keep=["never"], feature_groups=[["never", "other"]]).fit(frame)
+    assert encoder.group_names_ == ["size", "street"]
+    assert encoder.dropped_ == {}
+    assert np.isfinite(encoder.transform(frame)).all()
 
 
 def test_a_restricted_encoder_writes_the_columns_of_its_groups(frame):

@@ -42,6 +42,13 @@ def test_a_data_loader_of_tensors():
     assert classifier.n_features_in_ == 6
 
 
+def test_batches_of_one_row():
+    X, y = linear()
+    data = TensorDataset(torch.from_numpy(X), torch.from_numpy(y))
+    regressor = L0Regressor(**LINEAR, n_features_to_select=2).fit_batches(DataLoader(data, batch_size=1))
+    assert regressor.get_support(indices=True).tolist() == [1, 4]
+
+
 def test_data_frames_with_text_and_weights():
     X, y = linear(240)
     frame = pd.DataFrame(X, columns=list("abcdef")).assign(text=np.where(X[:, 4] > 0, "up", "down"))
@@ -71,6 +78,15 @@ X, Y = linear()
         (
             iter([(X, Y)]),
             "batches: expected an iterable that starts anew, such as a list or a DataLoader; received list_it",
+        ),
+        (3, "batches: expected an iterable that starts anew, such as a list or a DataLoader; received int; see fit_b"),
+        (
+            [(X, Y), (X, Y[1:])],
+            "batches: expected a target, and a weight, for each row; received shapes (120, 6), (119,) in batch 1; see",
+        ),
+        (
+            [(X[:50], Y[:50], Y[:70]), (X[50:], Y[50:], Y[70:])],
+            "batches: expected a target, and a weight, for each row; received shapes (50, 6), (50,), (70,) in batch 0",
         ),
         ([], "batches: expected at least one batch; received none; see fit_batches"),
         ([X], "batches: expected batches of (X, y) or (X, y, weight); received ndarray; see fit_batches"),

@@ -1,9 +1,10 @@
 """The user's ways to say how many columns, which, and how sure."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from l0gates.selection import L0FeatureSelector
+from l0gates.selection import L0FeatureSelector, L0Regressor
 from selection.estimators.cases import LINEAR, linear
 
 
@@ -27,6 +28,23 @@ def test_columns_are_kept_or_left_out_whatever_the_data_say():
     assert selector.get_support(indices=True).tolist() == [0, 1]
     assert selector.ranking_[4] == selector.ranking_.max()
     assert selector.active_probs_[[0, 4]].tolist() == [1, 0]
+
+
+def test_what_is_never_kept_is_not_read():
+    X, y = linear()
+    frame = pd.DataFrame(X, columns=list("abcdef")).assign(lists=[[1, 2]] * 120, mixed=[1, "x"] * 60, far=np.inf)
+    regressor = L0Regressor(**LINEAR, n_features_to_select=2, never_keep=["lists", "mixed", "far"]).fit(frame, y)
+    assert regressor.get_support(indices=True).tolist() == [1, 4]
+    assert regressor.left_out_ == {}
+    expected = L0Regressor(**LINEAR, n_features_to_select=2).fit(X, y).predict(X)
+    np.testing.assert_array_equal(regressor.predict(frame.assign(lists="text", mixed=None)), expected)
+
+
+def test_integers_are_the_names_of_a_data_frame_whose_names_are_integers():
+    X, y = linear()
+    frame = pd.DataFrame(X, columns=[5, 4, 3, 2, 1, 0])
+    selector = L0FeatureSelector(**LINEAR, n_features_to_select=2, always_keep=[5], never_keep=[1]).fit(frame, y)
+    assert selector.get_support(indices=True).tolist() == [0, 1]
 
 
 def test_the_inclusive_criterion_keeps_no_fewer_columns():

@@ -112,6 +112,17 @@ def test_labels_of_two_classes_of_three_and_several_at_once():
     assert classifier.score(X, several) > 0.8
 
 
+@pytest.mark.parametrize("shape", [LINEAR, QUICK])
+@pytest.mark.parametrize("value", [1e39, -1e300])
+def test_predictions_for_huge_values_are_finite(shape, value):
+    X, y = linear()
+    far = X.copy()
+    far[0] = value
+    fits = L0Regressor(**shape).fit(X, y), L0Classifier(**shape).fit(X, y > 0)
+    assert np.isfinite(fits[0].predict(far)).all()
+    np.testing.assert_allclose(fits[1].predict_proba(far).sum(1), 1, rtol=1e-6)
+
+
 def test_several_outputs_and_the_losses_of_a_regression():
     X, y = linear()
     both = L0Regressor(**LINEAR, n_features_to_select=2).fit(X, np.column_stack([y, -X[:, 1]]))

@@ -160,6 +160,17 @@ def test_columns_that_do_not_vary_are_left_out_with_a_warning_that_names_them_at
     assert selector.left_out_["constant or empty"] == ["one", "none"]
 
 
+@pytest.mark.parametrize(
+    ("column", "reason"),
+    [(1, "constant or empty"), ([f"id {i}" for i in range(120)], "text of which hardly a value repeats")],
+)
+def test_a_column_that_cannot_be_used_is_not_kept_silently(column, reason):
+    frame = pd.DataFrame(X, columns=list("abcdef")).assign(own=column)
+    selector = L0FeatureSelector(**LINEAR, always_keep=["a", "own"])
+    message = f"always_keep: expected columns that can be used; received 'own' ({reason}); take it out, or convert it"
+    assert refusal_of(lambda: selector.fit(frame, Y)) == message
+
+
 def test_a_mismatch_at_transform_or_predict():
     frame = pd.DataFrame(X, columns=list("abcdef")).assign(text=np.where(X[:, 4] > 0, "up", "down"))
     regressor = L0Regressor(**LINEAR, n_features_to_select=2).fit(frame, Y)

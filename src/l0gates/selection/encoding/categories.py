@@ -24,10 +24,11 @@ class Categories:
 
     kind = "category"
 
-    def __init__(self, column: int) -> None:
+    def __init__(self, column: int, *, n_missing: int = 0) -> None:
         self.column = column
         self.varies = False
-        self._counts: Counter[str | None] = Counter()
+        # Where it is missing in rows that have been read before.
+        self._counts: Counter[str | None] = Counter({None: n_missing} if n_missing else {})
         self._encoder: OneHotEncoder | None = None
 
     def partial_fit(self, source: Source, names: list[str]) -> None:

@@ -11,17 +11,25 @@ _PARTS = ["days", "year", "month", "day", "weekday", "hour", "minute"]
 
 
 class Dates:
-    """A column of dates: the days since 1970, and of year, month, day, weekday, hour and minute those that vary."""
+    """A column of dates: the days since 1970, and of year, month, day, weekday, hour and minute those that vary.
+
+    They are those of the clocks of the time zone that the column has when it is first read; instants that come in other
+    zones are converted to it.
+    """
 
     kind = "date"
 
-    def __init__(self, column: int) -> None:
+    def __init__(self, column: int, *, n_missing: int = 0) -> None:
         self.column = column
-        self._parts = Numbers(np.arange(7))
+        self.zone: str | None = None
+        self._read = False
+        self._parts = Numbers(np.arange(7), n_missing=n_missing)
 
     def partial_fit(self, source: Source, names: list[str]) -> None:
         """Learn from some rows."""
-        self._parts.partial_fit(_Parts(source.dates(self.column)), _PARTS)
+        if not self._read:
+            self.zone, self._read = source.zone(self.column), True
+        self._parts.partial_fit(_Parts(source.dates(self.column, self.zone)), _PARTS)
 
     def finish(self, names: list[str]) -> None:
         """Settle which parts vary, after the last row; one of them tells what is missing."""
@@ -34,7 +42,7 @@ class Dates:
 
     def write(self, source: Source, out: np.ndarray, names: list[str]) -> None:
         """Encode rows to float32, shape (n_rows, len(owners))."""
-        self._parts.write(_Parts(source.dates(self.column)), out, _PARTS)
+        self._parts.write(_Parts(source.dates(self.column, self.zone)), out, _PARTS)
 
     def restricted(self, kept: np.ndarray) -> Self:
         """Itself: it has one column."""
@@ -42,12 +50,13 @@ class Dates:
 
     def state(self) -> State:
         """Plain values and arrays, for :meth:`of`."""
-        return {"kind": self.kind, "column": self.column}, self._parts.state()[1]
+        return {"kind": self.kind, "column": self.column, "zone": self.zone}, self._parts.state()[1]
 
     @classmethod
     def of(cls, values: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
         """The encoder that :meth:`state` described."""
         encoder = cls(values["column"])
+        encoder.zone = values["zone"]
         encoder._parts = Numbers.of({}, arrays)
         return encoder
 

@@ -1,18 +1,21 @@
 """Which columns of a table are kept or dropped together."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from ...errors import refusal
+from .named import number_of
 from .source import few
 
 # Names of columns that are listed in the name of a group without one.
 _NAMED = 3
 
 
-def own_groups(feature_groups: Any, names: list[str]) -> list[tuple[str, np.ndarray]]:
+def own_groups(
+    feature_groups: Any, names: list[str], *, has_integer_names: bool = False
+) -> list[tuple[str, np.ndarray]]:
     """The groups that a user named: a name, and the numbers of the columns.
 
     Parameters
@@ -21,6 +24,8 @@ def own_groups(feature_groups: Any, names: list[str]) -> list[tuple[str, np.ndar
         ``"auto"``: none; a list of lists of columns, or a dict of them; columns by name or number.
     names
         Of the table's columns.
+    has_integer_names
+        Whether they are integers, so that an integer is a name.
 
     Raises
     ------
@@ -36,14 +41,14 @@ def own_groups(feature_groups: Any, names: list[str]) -> list[tuple[str, np.ndar
         return []
     if isinstance(feature_groups, Mapping):
         wanted = [(str(name), group) for name, group in feature_groups.items()]
-    elif isinstance(feature_groups, list | tuple):
+    elif isinstance(feature_groups, Iterable) and not isinstance(feature_groups, str):
         wanted = [("", group) for group in feature_groups]
     else:
         raise _refused('"auto", a list of lists of columns, or a dict of them', repr(feature_groups))
     found: list[tuple[str, np.ndarray]] = []
     taken: dict[int, str] = {}
     for name, group in wanted:
-        numbers = _numbers(group, names)
+        numbers = _numbers(group, names, has_integer_names)
         label = name or " + ".join(names[i] for i in numbers[:_NAMED]) + (" + ..." if len(numbers) > _NAMED else "")
         twice = [names[i] for i in numbers if i in taken] or [names[i] for i in numbers if list(numbers).count(i) > 1]
         if twice:
@@ -58,18 +63,17 @@ def own_groups(feature_groups: Any, names: list[str]) -> list[tuple[str, np.ndar
     return found
 
 
-def _numbers(group: Any, names: list[str]) -> list[int]:
+def _numbers(group: Any, names: list[str], has_integer_names: bool) -> list[int]:
     """The numbers of a group's columns."""
-    if isinstance(group, str) or not isinstance(group, list | tuple | set | np.ndarray) or len(group) == 0:
+    columns = list(group) if isinstance(group, Iterable) and not isinstance(group, str) else []
+    if not columns:
         raise _refused("a list of columns for each group", repr(group))
     numbers = []
-    for column in group:
-        if isinstance(column, str) and column in names:
-            numbers.append(names.index(column))
-        elif isinstance(column, int | np.integer) and 0 <= column < len(names):
-            numbers.append(int(column))
-        else:
+    for column in columns:
+        number = number_of(column, names, has_integer_names=has_integer_names)
+        if number is None:
             raise _refused(f"columns of the table ({few(names)})", repr(column))
+        numbers.append(number)
     return numbers
 
 

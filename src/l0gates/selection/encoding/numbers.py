@@ -10,6 +10,9 @@ from .source import few
 
 # Columns that are read at once: 64 of 50,000 rows are 26 MB.
 _SLAB = 64
+# Standardised values end here, so that neither they nor what networks make of them leave float32, which ends at 3e38.
+# Among n rows none lies beyond sqrt(n) standard deviations: only a new one, of a column that hardly varied, can.
+_LIMIT = 1e12
 
 State = tuple[dict[str, Any], dict[str, np.ndarray]]
 
@@ -30,6 +33,8 @@ class Numbers:
     ----------
     columns
         Their numbers in the table.
+    n_missing
+        Rows that have been read before, and in which all of them are missing.
 
     Attributes
     ----------
@@ -39,13 +44,13 @@ class Numbers:
 
     kind = "number"
 
-    def __init__(self, columns: np.ndarray) -> None:
+    def __init__(self, columns: np.ndarray, *, n_missing: int = 0) -> None:
         self._all = np.asarray(columns, dtype=np.int64)
         self._scalers: list[StandardScaler] = [StandardScaler() for _ in range(0, len(columns), _SLAB)]
         self._least = np.full(len(columns), np.inf)
         self._most = np.full(len(columns), -np.inf)
-        self._missing = np.zeros(len(columns), dtype=np.int64)
-        self._n_rows = 0
+        self._missing = np.full(len(columns), n_missing)
+        self._n_rows = n_missing
 
     def partial_fit(self, source: NumberSource, names: list[str]) -> None:
         """Learn from some rows.
@@ -110,13 +115,27 @@ class Numbers:
             slab = slice(start, start + _SLAB)
             values = source.numbers(self.columns[slab])
             refuse_infinite(values, [names[column] for column in self.columns[slab]])
-            values -= self.mean[slab]
-            values /= self.scale[slab]
+            with np.errstate(over="ignore"):
+                values -= self.mean[slab]
+                values /= self.scale[slab]
+            np.clip(values, -_LIMIT, _LIMIT, out=values)
             out[:, start : start + values.shape[1]] = np.nan_to_num(values, copy=False, nan=0.0)
         for start in range(0, len(self.indicated), _SLAB):
             columns = self.indicated[start : start + _SLAB]
             place = len(self.columns) + start
             out[:, place : place + len(columns)] = np.isnan(source.numbers(columns))
+
+    @classmethod
+    def joined(cls, parts: list[Self]) -> Self:
+        """The encoder of the columns of several, in the table's order."""
+        encoder = cls(np.zeros(0))
+        columns = np.concatenate([part.columns for part in parts])
+        order = columns.argsort()
+        encoder.columns = columns[order]
+        encoder.mean = np.concatenate([part.mean for part in parts])[order]
+        encoder.scale = np.concatenate([part.scale for part in parts])[order]
+        encoder.indicated = np.sort(np.concatenate([part.indicated for part in parts]))
+        return encoder
 
     def restricted(self, kept: np.ndarray) -> Self:
         """The encoder of some columns of the table, bool by their number."""

@@ -12,6 +12,7 @@ import scipy.sparse
 
 from ...errors import refusal
 from ..objectives.arrays import is_missing
+from .zones import clocks, clocks_of_objects, has_zone, zone_of
 
 # What a column may hold; "empty" has missing values only, "other" is none of these.
 KINDS = ("number", "category", "date", "empty", "other")
@@ -27,6 +28,10 @@ class Source(Protocol):
     def names(self) -> list[str] | None:
         """The columns' names; None where they have none."""
 
+    @property
+    def has_integer_names(self) -> bool:
+        """Whether all names are integers, so that an integer is a name."""
+
     def kind(self, column: int) -> str:
         """One of :data:`KINDS`."""
 
@@ -36,8 +41,11 @@ class Source(Protocol):
     def categories(self, column: int) -> np.ndarray:
         """A column of text: str, None where a value is missing, shape (n_rows,)."""
 
-    def dates(self, column: int) -> np.ndarray:
-        """A column of dates: datetime64[us], NaT where a value is missing, shape (n_rows,)."""
+    def zone(self, column: int) -> str | None:
+        """The time zone of a column of dates; None where they have none."""
+
+    def dates(self, column: int, zone: str | None) -> np.ndarray:
+        """A column of dates as the clocks of a zone show them: datetime64[us], NaT where one is missing, (n_rows,)."""
 
 
 def source_of(X: Any) -> Source:
@@ -77,10 +85,29 @@ def refuse_duplicates(X: Any) -> None:
         raise refusal("X", expected="column names that differ", received=f"twice: {few(twice)}", remedy="rename")
 
 
+def refuse_others(names: list[str] | None, known: list[str] | None) -> None:
+    """Refuse other columns than those that are known, or another order of them; a table without names passes.
+
+    Raises
+    ------
+    ArgumentError
+        With the names.
+    """
+    if names is not None and known is not None and names != known:
+        new = [name for name in names if name not in known]
+        raise refusal(
+            "X",
+            expected="the columns seen at fit, in their order",
+            received=f"new ones: {few(new)}" if new else "another order",
+            remedy="select them by name",
+        )
+
+
 class ArraySource:
     """A numeric array or sparse matrix, shape (n_rows, n_columns)."""
 
     names: list[str] | None = None
+    has_integer_names = False
 
     def __init__(self, X: Any) -> None:
         self._values: Any = X.tocsc() if scipy.sparse.issparse(X) else np.asarray(X)
@@ -99,7 +126,11 @@ class ArraySource:
         """Refused: there is no text in a numeric array."""
         raise self._no_frame()
 
-    def dates(self, column: int) -> np.ndarray:
+    def zone(self, column: int) -> str | None:
+        """Refused: there are no dates in a numeric array."""
+        raise self._no_frame()
+
+    def dates(self, column: int, zone: str | None) -> np.ndarray:
         """Refused: there are no dates in a numeric array."""
         raise self._no_frame()
 
@@ -118,6 +149,7 @@ class FrameSource:
         self.n_rows, self.n_columns = self._frame.shape
         self._labels = list(self._frame.columns)
         self.names: list[str] | None = [str(name) for name in self._labels]
+        self.has_integer_names = all(isinstance(name, int | np.integer) for name in self._labels)
 
     def kind(self, column: int) -> str:
         """See :class:`Source`."""
@@ -131,7 +163,7 @@ class FrameSource:
             return "category"
         if dtype in (nw.Datetime, nw.Date):
             return "date"
-        return _kind_of_objects(self._objects(series)) if dtype == nw.Object else "other"
+        return _kind_of_objects(objects(series)) if dtype == nw.Object else "other"
 
     def numbers(self, columns: np.ndarray) -> np.ndarray:
         """See :class:`Source`."""
@@ -144,20 +176,44 @@ class FrameSource:
         series = self._expect(column, "number")
         if series.dtype.is_numeric() or series.dtype == nw.Boolean:
             return np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
-        return np.array([_as_number(value) for value in self._objects(series)], dtype=np.float64)
+        return np.array([_as_number(value) for value in objects(series)], dtype=np.float64)
 
     def categories(self, column: int) -> np.ndarray:
         """See :class:`Source`."""
-        values = self._objects(self._expect(column, "category"))
-        return np.array([value if value is None else str(value) for value in values], dtype=object)
+        values = objects(self._expect(column, "category"))
+        return np.array([_as_category(value) for value in values], dtype=object)
 
-    def dates(self, column: int) -> np.ndarray:
+    def zone(self, column: int) -> str | None:
         """See :class:`Source`."""
         series = self._expect(column, "date")
         if series.dtype == nw.Datetime:
-            # Clocks where the data come from, not in Greenwich.
-            return np.asarray(series.dt.replace_time_zone(None).to_numpy(), dtype="datetime64[us]")
-        return np.array(self._objects(series), dtype="datetime64[us]")
+            return series.dtype.time_zone  # type: ignore[attr-defined, no-any-return]
+        with_zone = {has_zone(value): value for value in reversed(objects(series)) if value is not None}
+        if len(with_zone) > 1:
+            raise self._other_zones(column, "a time zone in all rows or in none", "both")
+        return zone_of(with_zone[True]) if True in with_zone else None
+
+    def dates(self, column: int, zone: str | None) -> np.ndarray:
+        """See :class:`Source`."""
+        series = self._expect(column, "date")
+        if bool(series.is_null().all()):
+            return np.full(self.n_rows, "NaT", dtype="datetime64[us]")
+        found = self.zone(column)
+        if (found is None) != (zone is None):
+            raise self._other_zones(column, f"{zone or 'no time zone'}, as at fit", found or "no time zone")
+        if series.dtype == nw.Datetime:
+            return clocks(series, zone)
+        values = objects(series)
+        return np.array(values if zone is None else clocks_of_objects(values, zone), dtype="datetime64[us]")
+
+    def _other_zones(self, column: int, expected: str, received: str) -> Exception:
+        name = self._labels[column]
+        return refusal(
+            "X",
+            expected=f"{expected}, in column {name!r}",
+            received=received,
+            remedy="give the dates a zone, or drop it",
+        )
 
     def _series(self, column: int) -> nw.Series[Any]:
         series: nw.Series[Any] = self._frame[:, column]
@@ -175,11 +231,11 @@ class FrameSource:
             )
         return self._series(column)
 
-    @staticmethod
-    def _objects(series: nw.Series[Any]) -> list[Any]:
-        """The values as Python has them, None where one is missing."""
-        missing = series.is_null().to_numpy()
-        return [None if gone else value for value, gone in zip(series.to_list(), missing, strict=True)]
+
+def objects(series: nw.Series[Any]) -> list[Any]:
+    """The values of a column as Python has them, None where one is missing."""
+    missing = series.is_null().to_numpy()
+    return [None if gone else value for value, gone in zip(series.to_list(), missing, strict=True)]
 
 
 def _kind_of_objects(values: list[Any]) -> str:
@@ -192,6 +248,12 @@ def _kind_of_objects(values: list[Any]) -> str:
         if all(isinstance(value, types) for value in present):
             return kind
     return "other"
+
+
+def _as_category(value: Any) -> str | None:
+    """The text of a category; whole numbers are the same with a point, as they have one beside missing values."""
+    whole = isinstance(value, float | np.floating) and float(value).is_integer()
+    return None if value is None else str(int(value) if whole else value)
 
 
 def _as_number(value: Any) -> float:

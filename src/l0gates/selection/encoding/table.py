@@ -10,8 +10,9 @@ from ...errors import refusal
 from .categories import Categories
 from .dates import Dates
 from .groups import own_groups
+from .named import named_columns
 from .numbers import Numbers
-from .source import Source, few, source_of
+from .source import Source, few, refuse_others, source_of
 
 CONSTANT, UNREPEATED = "constant or empty", "text of which hardly a value repeats"
 
@@ -30,6 +31,8 @@ class TableEncoder:
     ----------
     feature_groups
         ``"auto"``: every column has a gate of its own; a list of lists of columns that share one, or a dict of them.
+    never_keep
+        Columns that are not read, with all that share a gate with them: names, numbers or a mask; None for none.
 
     Attributes
     ----------
@@ -43,6 +46,8 @@ class TableEncoder:
         What each gate stands for.
     members_ : list of ndarray
         The table's columns under each gate.
+    never_ : ndarray of shape (n_features,)
+        Which columns are not read.
     dropped_ : dict of lists
         Why columns are left out: to their names.
 
@@ -56,8 +61,8 @@ class TableEncoder:
     array([[0., 0., 1.]], dtype=float32)
     """
 
-    def __init__(self, *, feature_groups: Any = "auto") -> None:
-        self.feature_groups = feature_groups
+    def __init__(self, *, feature_groups: Any = "auto", never_keep: Any = None) -> None:
+        self.feature_groups, self.never_keep = feature_groups, never_keep
         self._encoders: list[ColumnEncoder] = []
 
     def fit(self, X: Any) -> Self:
@@ -72,21 +77,23 @@ class TableEncoder:
         ------
         ArgumentError
             If names repeat, values are infinite, a column holds neither numbers nor text nor dates, no column
-            varies, or ``feature_groups`` do not suit.
+            varies, or ``feature_groups`` or ``never_keep`` do not suit.
         """
         return self.fit_batches([X])
 
     def fit_batches(self, batches: Any) -> Self:
         """Learn from a table in parts, each with some of its rows; arguments and errors are those of :meth:`fit`."""
-        for X in batches:
+        self._encoders, n_rows = [], 0
+        for number, X in enumerate(batches):
             source = source_of(X)
-            if not self._encoders:
+            if number == 0:
                 self._start(source)
             self._check(source)
+            self._meet(source, n_rows)
             for encoder in self._encoders:
                 encoder.partial_fit(source, self.names)
-        for encoder in self._encoders:
-            encoder.finish(self.names)
+            n_rows += source.n_rows
+        self._finish()
         self._settle_groups()
         return self
 
@@ -95,17 +102,41 @@ class TableEncoder:
         if source.names is not None:
             self.feature_names_in_ = source.names
         self.names = source.names or [f"x{i}" for i in range(source.n_columns)]
-        kinds = np.array([source.kind(column) for column in range(source.n_columns)])
+        self._has_integer_names = source.has_integer_names
+        self._together = own_groups(self.feature_groups, self.names, has_integer_names=source.has_integer_names)
+        self.never_ = self.named_columns("never_keep", self.never_keep)
+        for _, columns in self._together:
+            self.never_[columns] = self.never_[columns].any()
+        self._unmet = np.flatnonzero(~self.never_)
+
+    def named_columns(self, parameter: str, wanted: Any) -> np.ndarray:
+        """Those that a parameter names, by name, number or mask: bool, shape (n_features,)."""
+        return named_columns(parameter, wanted, self.names, has_integer_names=self._has_integer_names)
+
+    def _meet(self, source: Source, n_rows: int) -> None:
+        """Start to learn the columns that were missing in all rows so far, ``n_rows``, and no longer are."""
+        kinds = np.array([source.kind(int(column)) for column in self._unmet], dtype=str)
         if (kinds == "other").any():
             raise refusal(
                 "X",
                 expected="columns of numbers, text, categories or dates",
-                received=f"others: {few([self.names[i] for i in np.flatnonzero(kinds == 'other')])}",
+                received=f"others: {few([self.names[i] for i in self._unmet[kinds == 'other']])}",
                 remedy="convert or drop them",
             )
-        self._encoders = [Numbers(np.flatnonzero(np.isin(kinds, ("number", "empty"))))]
-        self._encoders += [Categories(int(column)) for column in np.flatnonzero(kinds == "category")]
-        self._encoders += [Dates(int(column)) for column in np.flatnonzero(kinds == "date")]
+        if (kinds == "number").any():
+            self._encoders.append(Numbers(self._unmet[kinds == "number"], n_missing=n_rows))
+        for kind in (Categories, Dates):
+            self._encoders += [kind(int(column), n_missing=n_rows) for column in self._unmet[kinds == kind.kind]]
+        self._unmet = self._unmet[kinds == "empty"]
+
+    def _finish(self) -> None:
+        """Settle what is encoded: numbers, then text, then dates, each in the table's order."""
+        for encoder in self._encoders:
+            encoder.finish(self.names)
+        numbers = [encoder for encoder in self._encoders if isinstance(encoder, Numbers)]
+        others = [encoder for encoder in self._encoders if not isinstance(encoder, Numbers)]
+        ordered = sorted(others, key=lambda encoder: (isinstance(encoder, Dates), encoder.column))
+        self._encoders = [Numbers.joined(numbers), *ordered] if numbers else [*ordered]
 
     def _check(self, source: Source) -> None:
         """Refuse a table with other columns than those at fit."""
@@ -116,19 +147,17 @@ class TableEncoder:
                 received=f"{source.n_columns}",
                 remedy="pass the same columns",
             )
-        own = getattr(self, "feature_names_in_", None)
-        if own is not None and source.names is not None and source.names != own:
-            new = [name for name in source.names if name not in own]
-            received = f"new ones: {few(new)}" if new else "another order"
-            raise refusal(
-                "X", expected="the columns seen at fit, in their order", received=received, remedy="select them by name"
-            )
+        refuse_others(source.names, getattr(self, "feature_names_in_", None))
 
     def _settle_groups(self) -> None:
         owners = self._owners()
         used = np.zeros(self.n_features_in_, dtype=bool)
         used[owners] = True
         self.dropped_ = self._dropped(used)
+        if not used.any() and self.never_.any():
+            raise refusal(
+                "never_keep", expected="to leave a column", received="all that vary", remedy="name fewer of them"
+            )
         if not used.any():
             raise refusal(
                 "X",
@@ -139,10 +168,9 @@ class TableEncoder:
         group_of = np.full(self.n_features_in_, -1)
         members: list[np.ndarray] = []
         names: list[str] = []
-        together = own_groups(self.feature_groups, self.names)
-        taken = {int(column) for _, columns in together for column in columns}
+        taken = {int(column) for _, columns in self._together for column in columns}
         singles = [(self.names[i], np.array([i])) for i in np.flatnonzero(used) if i not in taken]
-        for name, columns in sorted([*together, *singles], key=lambda group: group[1][0]):
+        for name, columns in sorted([*self._together, *singles], key=lambda group: group[1][0]):
             own = columns[used[columns]]
             if len(own):
                 group_of[own] = len(members)
@@ -153,7 +181,7 @@ class TableEncoder:
 
     def _dropped(self, used: np.ndarray) -> dict[str, list[str]]:
         text = {encoder.column for encoder in self._encoders if isinstance(encoder, Categories) and encoder.varies}
-        unused = np.flatnonzero(~used)
+        unused = np.flatnonzero(~used & ~self.never_)
         dropped = {
             CONSTANT: [self.names[i] for i in unused if i not in text],
             UNREPEATED: [self.names[i] for i in unused if i in text],

@@ -10,9 +10,10 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import Tags
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted, validate_data
 
-from ..encoding.source import is_frame, refuse_duplicates
+from ..encoding.source import is_frame, refuse_others, source_of
 from ..engine.methods import at_rate, stable
 from ..engine.problem import Problem
 from ..engine.search import Selection, search
@@ -23,6 +24,8 @@ from ..objectives.arrays import plain
 from . import parameters
 from .data import BatchData, Data, TableData
 from .keeping import Kept
+from .kept_columns import kept_columns
+from .notes import warn
 from .outcome import Outcome, final_iter
 from .prepare import prepare
 
@@ -87,7 +90,7 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
     ) -> Self:
         """As :meth:`fit`; ``progress`` is called with the steps done and their estimated total."""
         parameters.check(self)
-        X = self._checked_columns(X, reset=True)
+        X = self._checked_columns(X, reset=True, least=2)
         y = plain(y)
         check_consistent_length(X, y, sample_weight, groups)
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
@@ -113,7 +116,8 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ArgumentError
-            As :meth:`fit`, and if the batches can be read only once or change their order.
+            As :meth:`fit`, and if the batches can be read only once, change their order, or hold columns, target and
+            weight of different lengths.
         """
         parameters.check(self)
         data = BatchData(batches, lambda X, first: self._checked_columns(X, reset=first))
@@ -122,6 +126,33 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
                 return self._fit(data, plain(data.y), data.weight, None, shown)
         finally:
             data.close()
+
+    def transform(self, X: Any) -> Any:
+        """Keep the selected columns.
+
+        Parameters
+        ----------
+        X : array-like, data frame or sparse matrix of shape (n_rows, n_features)
+            The columns seen at fit.
+
+        Returns
+        -------
+        array, sparse matrix or data frame of shape (n_rows, n_selected)
+            The selected columns as they are in ``X``: an array, or with ``set_output`` a data frame, in which those of
+            a data frame keep their dtypes.
+
+        Raises
+        ------
+        ArgumentError
+            If a data frame has other columns than at fit.
+        """
+        check_is_fitted(self)
+        if not is_frame(X):
+            return super().transform(X)
+        X = self._checked_columns(X, reset=False)
+        if not self.support_.any():
+            warn("No features were selected")
+        return kept_columns(X, self.support_, output=_get_output_config("transform", self)["dense"])
 
     def _fit(
         self, data: Data, y: np.ndarray, weight: np.ndarray | None, groups: np.ndarray | None, progress: Progress
@@ -156,12 +187,18 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
     def _n_pairs(self) -> int:
         return 25 if self.stability is True else int(self.stability)
 
-    def _checked_columns(self, X: Any, *, reset: bool) -> Any:
+    def _checked_columns(self, X: Any, *, reset: bool, least: int = 1) -> Any:
         """The table as the encoder takes it: a data frame as it is, anything else as scikit-learn checks it."""
         if is_frame(X):
-            refuse_duplicates(X)
+            # Scikit-learn looks at names that are text alone.
+            names = source_of(X).names
             validate_data(self, X, skip_check_array=True, reset=reset)
+            if reset:
+                self._columns = names
+            refuse_others(names, self._columns)
             return X
+        if reset:
+            self._columns = None
         return validate_data(
             self,
             X,
@@ -169,7 +206,7 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
             accept_sparse="csr",
             dtype="numeric",
             ensure_all_finite=False,
-            ensure_min_samples=2 if reset else 1,
+            ensure_min_samples=least,
         )
 
     def _choose(self, problem: Problem, step: Steps) -> Selection:

@@ -78,11 +78,12 @@ class BatchData:
     Raises
     ------
     ArgumentError
-        If the batches can be read once only, there are none, or some have weights and others not.
+        If the batches can be read once only, there are none, some have weights and others not, or their parts differ in
+        length.
     """
 
     def __init__(self, batches: Iterable[Any], check: Callable[[Any, bool], Any]) -> None:
-        if iter(batches) is batches:
+        if not isinstance(batches, Iterable) or iter(batches) is batches:
             raise _refused("an iterable that starts anew, such as a list or a DataLoader", type(batches).__name__)
         self._batches, self._check = batches, check
         parts = [(y, weight) for _, y, weight in self._read(first=True)]
@@ -103,8 +104,12 @@ class BatchData:
         for number, batch in enumerate(self._batches):
             if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
                 raise _refused("batches of (X, y) or (X, y, weight)", type(batch).__name__)
-            X, y, *weight = (_on_cpu(part) for part in batch)
-            yield self._check(X, first and number == 0), np.asarray(y), np.asarray(weight[0]) if weight else None
+            X, *rest = (_on_cpu(part) for part in batch)
+            X, (y, *weight) = self._check(X, first and number == 0), map(np.asarray, rest)
+            if y.shape[:1] != X.shape[:1] or any(part.shape != X.shape[:1] for part in weight):
+                shapes = ", ".join(str(tuple(part.shape)) for part in (X, y, *weight))
+                raise _refused("a target, and a weight, for each row", f"shapes {shapes} in batch {number}")
+            yield X, y, weight[0] if weight else None
 
     def _rows(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, Any]]:
         """The places in ``rows`` that each batch fills, and its columns there."""

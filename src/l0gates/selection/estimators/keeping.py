@@ -95,6 +95,7 @@ class Kept:
             "not_written": [name for name, value in parameters.items() if not is_plain(value)],
             "n_features_in": fitted.n_features_in_,
             "names": list(fitted.feature_names_in_) if hasattr(self, "feature_names_in_") else None,
+            "columns": fitted._columns,
             "n_iter": fitted.n_iter_,
             "left_out": fitted.left_out_,
             "scores": fitted.scores_,
@@ -147,6 +148,7 @@ class Kept:
     def _take(self, values: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         fitted: Any = self
         fitted.n_features_in_, fitted.n_iter_ = values["n_features_in"], values["n_iter"]
+        fitted._columns = values["columns"]
         fitted.scores_, fitted.left_out_ = values["scores"], values["left_out"]
         if values["names"] is not None:
             fitted.feature_names_in_ = np.array(values["names"], dtype=object)

@@ -43,8 +43,7 @@ class Outcome:
     def keep(self, y: np.ndarray, weight: np.ndarray | None) -> None:
         """Set the attributes; target and weight are those of all rows."""
         estimator, selection = self._estimator, self._selection
-        groups = self._spread(selection.support, fill=False)
-        estimator.support_ = self._encoder.support_of(groups)
+        estimator.support_ = self._encoder.support_of(selection.support)
         estimator.active_probs_ = self._by_column(self._active_probs())
         estimator.ranking_ = self._ranking()
         estimator.candidates_ = self._candidates()
@@ -98,15 +97,11 @@ class Outcome:
         before = math.ceil(training.warm_up * training.max_iter / RECORD_EVERY)
         return (before + len(self._selection.path.alphas)) * RECORD_EVERY
 
-    def _spread(self, values: np.ndarray, fill: float) -> np.ndarray:
-        return np.asarray(self._prepared.usable.spread(values, fill))
-
     def _by_column(self, values: np.ndarray) -> np.ndarray:
-        """Values of the usable groups, shape (..., n_usable), to those of the table's columns; 0 for the others."""
-        spread = self._spread(values, fill=0)
+        """Values of the groups, shape (..., n_groups), to those of the table's columns; 0 for the others."""
         columns = np.zeros((*values.shape[:-1], self._encoder.n_features_in_), dtype=values.dtype)
         for group, members in enumerate(self._encoder.members_):
-            columns[..., members] = spread[..., group, None]
+            columns[..., members] = values[..., group, None]
         return columns
 
     def _active_probs(self) -> np.ndarray:
@@ -197,9 +192,8 @@ class Outcome:
         return self._problem.objective.average(torch.cat(outputs).cpu().unsqueeze(0))
 
     def _model(self, fit: tuple[Refit, int], support: np.ndarray) -> Model:
-        usable = self._prepared.usable
-        encoder = self._encoder.restricted(self._spread(support, fill=False))
-        return Model.of(*fit, support[usable.groups], encoder, self._problem.objective)
+        encoder = self._encoder.restricted(support)
+        return Model.of(*fit, support[self._encoder.groups_], encoder, self._problem.objective)
 
 
 def final_iter(problem: Problem) -> int:

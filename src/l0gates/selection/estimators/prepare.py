@@ -14,7 +14,7 @@ from ..engine.problem import Problem
 from ..engine.table import Table
 from ..engine.training import Training, max_iter_for
 from . import rows
-from .columns import Usable
+from .columns import fixed_groups
 from .data import Data
 from .notes import warn
 from .warm import LastPath
@@ -32,8 +32,6 @@ class Prepared:
         Row numbers; ``held_out`` is empty where the score is taken out of fold.
     encoder
         Fitted on the rows to learn from.
-    usable
-        The groups of columns that may be kept.
     problem
         For the engine.
     """
@@ -42,7 +40,6 @@ class Prepared:
     learn: np.ndarray
     held_out: np.ndarray
     encoder: TableEncoder
-    usable: Usable
     problem: Problem
 
 
@@ -72,27 +69,27 @@ def prepare(
     if len(held_out):
         objective = estimator._make_objective(y[learn], None if weight is None else weight[learn])
     folds = split.folds(data, y, groups, objective, learn)
-    encoder = TableEncoder(feature_groups=estimator.feature_groups)
+    encoder = TableEncoder(feature_groups=estimator.feature_groups, never_keep=estimator.never_keep)
     data.learn(encoder, learn)
+    fixed = fixed_groups(encoder, estimator.always_keep)
     if encoder.dropped_:
         warn(encoder.dropped_message())
-    usable = Usable.of(encoder, always=estimator.always_keep, never=estimator.never_keep)
-    columns, mapped = data.encode(encoder.restricted(usable.mask), learn)
+    columns, mapped = data.encode(encoder, learn)
     device = torch.device(estimator.device)
     problem = Problem(
         table=Table(columns, device=device, mapped=mapped),
         objective=objective.to(device),
         folds=folds,
-        groups=torch.from_numpy(usable.groups).to(device),
-        fixed=torch.from_numpy(usable.fixed).to(device),
+        groups=torch.from_numpy(encoder.groups_).to(device),
+        fixed=torch.from_numpy(fixed).to(device),
         hidden=estimator.network or tuple(estimator.hidden_layer_sizes),
         gate=estimator.gate,
-        training=_training(estimator, len(usable.groups)),
+        training=_training(estimator, len(encoder.groups_)),
         seed=checkpoints.seed,
         checkpoints=checkpoints,
         together=None if groups is None else np.unique(groups[learn], return_inverse=True)[1],
     )
-    return Prepared(data, learn, held_out, encoder, usable, problem)
+    return Prepared(data, learn, held_out, encoder, problem)
 
 
 def _checkpoints(estimator: Any) -> LastPath:
