@@ -132,6 +132,8 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
         with threads_for(problem.table.n_columns, problem.training.batch_size_for(len(problem.table))):
             selection = self._choose(problem, step)
             Outcome(self, prepared, selection, step).keep(y, weight)
+        if problem.checkpoints is not None:
+            problem.checkpoints.clear()
         step.finish()
         return self
 
@@ -173,6 +175,8 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
         )
 
     def _choose(self, problem: Problem, step: Steps) -> Selection:
+        for former in ("knockoffs_", "stability_"):
+            self.__dict__.pop(former, None)
         n_kept = parameters.count_to_select(
             self.n_features_to_select, len(problem.fixed), least=int(problem.fixed.sum())
         )

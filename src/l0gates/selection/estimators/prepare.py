@@ -6,10 +6,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
 
 from ..encoding import TableEncoder
-from ..engine.checkpoints import Checkpoints
 from ..engine.problem import Problem
 from ..engine.table import Table
 from ..engine.training import Training, max_iter_for
@@ -17,7 +15,7 @@ from . import rows
 from .columns import Usable
 from .data import Data
 from .notes import warn
-from .warm import LastPath
+from .warm import last_path
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def prepare(
     ArgumentError
         If columns, target or parameters do not suit.
     """
-    checkpoints = _checkpoints(estimator)
+    checkpoints = last_path(estimator, y, weight, groups)
     split = rows.Split(estimator.cv, estimator.test_size, checkpoints.seed)
     objective = estimator._make_objective(y, weight)
     learn, held_out = split.hold_out(data, y, groups, objective)
@@ -92,20 +90,6 @@ def prepare(
         checkpoints=checkpoints,
     )
     return Prepared(data, learn, held_out, encoder, usable, problem)
-
-
-def _checkpoints(estimator: Any) -> LastPath:
-    """Those in memory and in the folder; with a warm start, what the last fit left, and its seed."""
-    before = getattr(estimator, "_last_path", None) if estimator.warm_start else None
-    folder = None if estimator.checkpoint_dir is None else Checkpoints(estimator.checkpoint_dir)
-    if before is not None and estimator.random_state is None:
-        seed = before.seed
-    else:
-        seed = int(check_random_state(estimator.random_state).randint(2**31 - 1))
-    last = LastPath(seed, folder, before, keeps=estimator.warm_start)
-    if estimator.warm_start:
-        estimator._last_path = last
-    return last
 
 
 def _training(estimator: Any, n_columns: int) -> Training:

@@ -68,9 +68,10 @@ class L0FeatureSelector(GateEstimator):
         Rows a step; "auto" takes 1 in 48, between 128 and 1,024.
     warm_start : bool
         Keep the path in memory: the next fit on the same table with the same ``random_state`` (None takes the last
-        one's) only chooses anew, by another ``criterion`` or number of columns.
+        one's), ``network`` and ``loss`` only chooses anew, by another ``criterion`` or number of columns.
     checkpoint_dir : str, Path or None
-        Where a fit keeps its state every few seconds: one that was killed goes on from there.
+        Where a fit keeps its state every few seconds, until it is through: one of the same table and settings that was
+        killed goes on from there, with its seed where ``random_state`` is None.
     device : str
         Where the networks are trained.
     random_state : int, RandomState or None
