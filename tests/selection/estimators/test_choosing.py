@@ -1,5 +1,7 @@
 """The user's ways to say how many columns, which, and how sure."""
 
+import re
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -17,6 +19,22 @@ def test_a_number_or_a_fraction_of_the_columns_is_kept(wanted, expected):
     X, y = linear()
     selector = L0FeatureSelector(**LINEAR, n_features_to_select=wanted).fit(X, y)
     assert selector.get_support(indices=True).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("way", "why"),
+    [
+        ({"n_features_to_select": 0, "stability": 1}, "n_features_to_select=0 asks for none"),
+        ({"fdr": 0.2}, "too few stand out from their knockoffs, and fdr=0.2 cannot keep fewer than 5 columns"),
+        ({"stability": 2}, "none was chosen on 75% of the halves of the rows (stability=2)"),
+        ({}, "none predicts the target better than a constant does"),
+    ],
+)
+def test_why_no_column_was_kept_is_said_in_the_words_of_the_way_of_choosing(way, why):
+    X, y = linear()
+    y = y if "fdr" in way else np.random.default_rng(1).standard_normal(len(y))
+    with pytest.warns(UserWarning, match=f"^no column was kept: {re.escape(why)}$"):
+        assert not L0FeatureSelector(**LINEAR, **way).fit(X, y).support_.any()
 
 
 def test_groups_count_as_one_and_go_together():

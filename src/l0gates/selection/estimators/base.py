@@ -38,7 +38,7 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
     always_keep: Any = None
     never_keep: Any = None
     feature_groups: Any = "auto"
-    hidden_layer_sizes: tuple[int, ...] = (32, 32)
+    hidden_layer_sizes: tuple[int, ...] | int = (32, 32)
     network: Callable[[int, int], Any] | None = None
     gate: str = "binary_concrete"
     cv: Any = 4

@@ -11,7 +11,7 @@ from ..encoding import TableEncoder
 from ..engine.problem import Problem
 from ..engine.table import Table
 from ..engine.training import Training, max_iter_for
-from . import rows
+from . import parameters, rows
 from .columns import Usable
 from .data import Data
 from .notes import warn
@@ -64,7 +64,7 @@ def prepare(
         If columns, target or parameters do not suit.
     """
     checkpoints = last_path(estimator, y, weight, groups)
-    split = rows.Split(estimator.cv, estimator.test_size, checkpoints.seed)
+    split = rows.Split(parameters.folds(estimator.cv), estimator.test_size, checkpoints.seed)
     objective = estimator._make_objective(y, weight)
     learn, held_out = split.hold_out(data, y, groups, objective)
     if len(held_out):
@@ -83,7 +83,7 @@ def prepare(
         folds=folds,
         groups=torch.from_numpy(usable.groups).to(device),
         fixed=torch.from_numpy(usable.fixed).to(device),
-        hidden=estimator.network or tuple(estimator.hidden_layer_sizes),
+        hidden=estimator.network or parameters.layers(estimator.hidden_layer_sizes),
         gate=estimator.gate,
         training=_training(estimator, len(usable.groups)),
         seed=checkpoints.seed,
