@@ -1,6 +1,7 @@
 """The command line: argument parsing only."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -79,7 +80,10 @@ def _add_select(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     select.add_argument("--seed", type=_seed, default=0, help="fixes split and training (default: %(default)s)")
     select.add_argument(
-        "--separator", type=_separator, default=",", help="between the fields of a CSV file (default: a comma)"
+        "--separator",
+        type=_separator,
+        default=",",
+        help="between the fields of a CSV file, \\t for a tab (default: a comma)",
     )
     select.add_argument("--out", type=Path, metavar="DIR", help="write DIR/selection.json and the model to DIR/model")
 
@@ -92,6 +96,7 @@ def _seed(text: str) -> int:
 
 
 def _separator(text: str) -> str:
+    text = "\t" if text == r"\t" else text
     if len(text) != 1 or not text.isascii():
         raise argparse.ArgumentTypeError(f"expected one ASCII character; received {text!r}")
     return text
@@ -115,7 +120,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command == "select":
         _check_select(parser, arguments)
     try:
-        return _run(arguments)
+        code = _run(arguments)
+        sys.stdout.flush()
+        return code
     except ArgumentError as error:
         print(f"l0gates {arguments.command}: {error}", file=sys.stderr)  # noqa: T201
     except ModuleNotFoundError as missing:
@@ -123,6 +130,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"l0gates {arguments.command}: interrupted, nothing was written", file=sys.stderr)  # noqa: T201
         return 130
+    except BrokenPipeError:
+        # Nobody reads on: what is left goes nowhere, at exit too, and the code is that of a tool that SIGPIPE ended.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     return 2
 
 

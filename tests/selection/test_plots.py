@@ -45,6 +45,13 @@ def test_each_kept_column_has_a_line_of_its_own_up_to_twelve():
     assert sum(trace.showlegend is not False for trace in many.data) == 2
 
 
+def test_bars_stand_beside_names_of_digits_too():
+    path, _, kept = path_of(3, 1)
+    figure = plots.importance_figure(path, ["2019", "7", "64"], kept, template=None)
+    assert figure.layout.yaxis.type == "category"
+    assert [label for trace in figure.data for label in trace.y] == ["2019", "7", "64"]
+
+
 def test_of_two_thousand_columns_the_last_to_close_are_drawn_and_the_rest_counted():
     path, names, kept = path_of(2000, 5)
     figure = plots.path_figure(path, names, kept, template=None)

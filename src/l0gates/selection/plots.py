@@ -87,7 +87,10 @@ def importance_figure(path: SelectionPath, names: Sequence[str], support: np.nda
     title = "Penalty weight up to which a column stays in" + (f" ({left:,} more columns not shown)" if left else "")
     figure.update_xaxes(title="penalty weight (loss of one row)", type="log", exponentformat="power", dtick=1)
     figure.update_xaxes(range=_log_range(path.alphas))
-    figure.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=labels, dtick=1, automargin=True)
+    # Names of digits are names too.
+    figure.update_yaxes(
+        type="category", autorange="reversed", categoryorder="array", categoryarray=labels, dtick=1, automargin=True
+    )
     figure.update_layout(bargap=0.25, barmode="overlay", height=140 + 19 * max(len(shown), 6))
     return _finished(figure, title, template)
 

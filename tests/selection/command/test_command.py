@@ -39,6 +39,7 @@ def houses(tmp_path):
             "[noise] with a long name": noise,
             "street": ["A", "B"] * 100,
             "one": [1] * 200,
+            "none": [None] * 200,
             "price": 3 * size + draws.normal(size=200),
         }
     )
@@ -57,9 +58,9 @@ def test_the_table_the_score_the_file_and_the_model(houses, tmp_path, capsys):
         "target": "price", "task": "regression", "criterion": "ebic", "seed": 3,
     }  # fmt: skip
     assert written["rows"] == {"learning": 160, "held_out": 40}
-    assert written["left_out"] == {"constant or empty": ["one"]}
-    assert written["missing"] == {"size": 20}
-    assert [c["name"] for c in written["columns"]] == ["size", "[noise] with a long name", "street", "one"]
+    assert written["left_out"] == {"constant or empty": ["one", "none"]}
+    assert written["missing"] == {"size": 20, "none": 200}
+    assert [c["name"] for c in written["columns"]] == ["size", "[noise] with a long name", "street", "one", "none"]
     kept = {c["name"] for c in written["columns"] if c["kept"]}
     assert "size" in kept
     for column in written["columns"]:
@@ -70,7 +71,7 @@ def test_the_table_the_score_the_file_and_the_model(houses, tmp_path, capsys):
     assert f"{score['all']:.3f} with all columns" in printed.out
     assert score["difference"] == pytest.approx(score["kept"] - score["all"])
     assert "note: 20 missing values, each marked under its column's gate: size (20)" in printed.err
-    assert "note: columns are left out: one (constant or empty)" in printed.err
+    assert "note: columns are left out: one, none (constant or empty)" in printed.err
     assert "Warning" not in printed.err
     model = L0Regressor.load(out / "model")
     assert set(model.get_feature_names_out()) == kept
@@ -140,6 +141,7 @@ def test_probes_are_permutations_of_real_columns():
         (["HOUSES", "--target", "prize"], "l0gates select: target: expected one of the columns of houses.csv.gz"),
         (["HOUSES", "--target", "street", "--task", "regression"], "l0gates select: target: expected numbers to regr"),
         (["HOUSES", "--target", "price", "--event", "street"], "l0gates select: target: expected"),
+        (["HOUSES", "--target", "price", "--event", "price"], "l0gates select: event: expected another column than th"),
     ],
 )
 def test_wrong_data_ends_with_one_line_and_exit_code_2(houses, capsys, arguments, message):
@@ -173,6 +175,42 @@ def test_incomplete_arguments_end_with_usage_and_exit_code_2(capsys, arguments, 
         main(["select", *arguments])
     assert end.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_tab_may_be_written_as_one(houses, tmp_path):
+    table = tmp_path / "houses.csv"
+    pl.read_csv(houses).write_csv(table, separator="\t")
+    assert main(["select", str(table), "--target", "price", "--separator", r"\t"]) == 0
+
+
+def test_results_are_written_though_nobody_reads_what_is_printed(houses, tmp_path):
+    code = (
+        "import sys, time; from l0gates import cli; from l0gates.selection.command import console\n"
+        "shown = console.print_summary\n"
+        "def late(summary):\n"
+        "    sys.stdin.readline(); shown(summary)\n"
+        "console.print_summary = late\n"
+        "sys.exit(cli.main(sys.argv[1:]))"
+    )
+    out = tmp_path / "out"
+    arguments = ["select", str(houses), "--target", "price", "--out", str(out)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    work = subprocess.Popen([sys.executable, "-c", code, *arguments], text=True, **pipes)
+    work.stdout.close()
+    work.stdin.write("\n")
+    work.stdin.close()
+    errors = work.stderr.read().splitlines()
+    work.stderr.close()
+    assert work.wait() == 141
+    assert all(line.startswith("note: ") for line in errors)
+    assert sorted(path.name for path in out.iterdir()) == ["model", "selection.json"]
+
+
+def test_a_folder_that_was_made_for_nothing_goes_again(houses, tmp_path):
+    (tmp_path / "mine").mkdir()
+    for out in ("new/result", "mine/new", "mine"):
+        assert main(["select", str(houses), "--target", "prize", "--out", str(tmp_path / out)]) == 2
+    assert list(tmp_path.glob("**")) == [tmp_path, tmp_path / "mine"]
 
 
 def test_rare_classes_and_few_rows_are_refused(tmp_path, capsys):
@@ -229,7 +267,7 @@ def test_an_interruption_at_work_is_said_in_one_line(tmp_path, seconds):
     assert work.returncode == 130
     assert printed == ""
     assert errors.splitlines() == ["l0gates select: interrupted, nothing was written"]
-    assert list(out.iterdir()) == []
+    assert not out.exists()
 
 
 def test_an_interruption_in_the_moment_of_writing_comes_too_late(houses, tmp_path, capsys, monkeypatch):

@@ -43,6 +43,22 @@ def test_every_format_gives_the_same_table(path):
     assert table.left_out == table.as_text == {}
 
 
+@pytest.mark.parametrize("name", ["stay", "rooms"])
+def test_targets_that_are_neither_numbers_nor_labels_are_refused(tmp_path, name):
+    path = tmp_path / "table.parquet"
+    days = [datetime.timedelta(days=i) for i in range(4)]
+    pl.DataFrame({"a": [1, 2, 3, 4], "stay": days, "rooms": [[i] for i in range(4)]}).write_parquet(path)
+    with pytest.raises(
+        ArgumentError, match=rf"^target: expected numbers or labels in '{name}'; received .*; convert it"
+    ):
+        read_table(path, name)
+
+
+def test_a_name_in_other_capitals_is_guessed(path):
+    with pytest.raises(ArgumentError, match=r"received 'PRICE'; did you mean 'price'\?$"):
+        read_table(path, "PRICE")
+
+
 def test_text_targets_are_labels(path):
     assert read_table(path, "sunny").target.tolist() == [True, False, True, True]
     labels = FRAME.with_columns(street=pl.Series(["A", "B", "C", "D"]))

@@ -27,9 +27,9 @@ def linear(n_rows=300, n_columns=8, seed=0):
     return X, 2 * X[:, 0] - X[:, 2] + 0.5 * draws.standard_normal(n_rows)
 
 
-def problem(X, y, *, hidden=(), seed=0, groups=None, fixed=(), task="auto", **settings):
+def problem(X, y, *, hidden=(), seed=0, groups=None, fixed=(), task="auto", loss="auto", **settings):
     """A problem on standardised columns."""
-    objective = make_objective(np.asarray(y), task)
+    objective = make_objective(np.asarray(y), task, loss=loss)
     X = ((X - X.mean(0)) / X.std(0)).astype(np.float32)
     groups = torch.arange(X.shape[1]) if groups is None else torch.as_tensor(groups)
     n_groups = int(groups.max()) + 1

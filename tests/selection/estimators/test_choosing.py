@@ -1,10 +1,16 @@
 """The user's ways to say how many columns, which, and how sure."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
+from sklearn.model_selection import cross_val_score
+from torch import nn
 
 from l0gates.selection import L0FeatureSelector, L0Regressor
+from l0gates.selection.engine.checkpoints import Checkpoints
 from selection.estimators.cases import LINEAR, linear
 
 
@@ -14,6 +20,22 @@ def test_a_number_or_a_fraction_of_the_columns_is_kept(wanted, expected):
     X, y = linear()
     selector = L0FeatureSelector(**LINEAR, n_features_to_select=wanted).fit(X, y)
     assert selector.get_support(indices=True).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("way", "why"),
+    [
+        ({"n_features_to_select": 0, "stability": 1}, "n_features_to_select=0 asks for none"),
+        ({"fdr": 0.2}, "too few stand out from their knockoffs, and fdr=0.2 cannot keep fewer than 5 columns"),
+        ({"stability": 2}, "none was chosen on 75% of the halves of the rows (stability=2)"),
+        ({}, "none predicts the target better than a constant does"),
+    ],
+)
+def test_why_no_column_was_kept_is_said_in_the_words_of_the_way_of_choosing(way, why):
+    X, y = linear()
+    y = y if "fdr" in way else np.random.default_rng(1).standard_normal(len(y))
+    with pytest.warns(UserWarning, match=f"^no column was kept: {re.escape(why)}$"):
+        assert not L0FeatureSelector(**LINEAR, **way).fit(X, y).support_.any()
 
 
 def test_groups_count_as_one_and_go_together():
@@ -111,27 +133,86 @@ def test_a_warm_start_trains_no_path_again_unless_the_data_change():
     assert _steps(unseeded.set_params(n_features_to_select=1), X, y) < 40
 
 
-def test_a_fit_that_was_killed_goes_on_from_its_last_checkpoint(tmp_path, monkeypatch):
-    from l0gates.selection.engine import checkpoints
-
-    monkeypatch.setattr(checkpoints, "_EVERY", 0.0)
-    monkeypatch.setattr(checkpoints.Checkpoints.__init__, "__kwdefaults__", {"every": 0.0})
+def test_a_warm_start_with_another_network_or_loss_trains_a_path_of_its_own():
     X, y = linear()
-    whole = L0FeatureSelector(**LINEAR, n_features_to_select=2).fit(X, y)
 
-    class KilledError(Exception):
-        pass
+    def wide(width):
+        return lambda n_inputs, n_outputs: nn.Sequential(nn.Linear(n_inputs, width), nn.Linear(width, n_outputs))
 
-    def kill(done, total):
-        if done == 25:
-            raise KilledError
+    def power(exponent):
+        return lambda outputs, target: (outputs[:, 0] - target).abs() ** exponent
 
-    selector = L0FeatureSelector(**LINEAR, n_features_to_select=2, checkpoint_dir=tmp_path)
+    narrow = wide(3)
+    warm = L0Regressor(**LINEAR, n_features_to_select=1, network=narrow, warm_start=True).fit(X, y)
+    for change in ({"network": wide(3)}, {"network": wide(8)}, {"loss": power(1)}, {"loss": power(4)}):
+        _steps(warm.set_params(**change), X, y)
+        own = clone(warm).fit(X, y)
+        np.testing.assert_array_equal(warm.path_.active_probs, own.path_.active_probs)
+    assert _steps(warm, X, y) < _steps(clone(warm), X, y)
+
+
+@pytest.fixture
+def often(monkeypatch):
+    """A checkpoint at every point."""
+    monkeypatch.setattr(Checkpoints.__init__, "__kwdefaults__", {"every": 0.0})
+
+
+class KilledError(Exception):
+    pass
+
+
+def _kill(done, total):
+    if done == 25:
+        raise KilledError
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("seed", [0, None])
+def test_a_fit_that_was_killed_goes_on_from_its_last_checkpoint_which_goes_when_it_is_through(tmp_path, seed):
+    X, y = linear()
+    settings = LINEAR | {"n_features_to_select": 2, "random_state": seed}
+    selector = L0FeatureSelector(**settings, checkpoint_dir=tmp_path / "new")
     with pytest.raises(KilledError):
-        selector.fit_with_progress(X, y, kill)
-    left = _steps(selector, X, y)
-    assert left == _steps(L0FeatureSelector(**LINEAR, n_features_to_select=2), X, y) - 20
-    assert (selector.path_.active_probs == whole.path_.active_probs).all()
+        selector.fit_with_progress(X, y, _kill)
+    (fit,) = (tmp_path / "new").iterdir()
+    left = _steps(clone(selector), X, y)
+    assert list((tmp_path / "new").iterdir()) == []
+    drawn = int(fit.name.rpartition("-")[2])
+    whole = _with_seed(L0FeatureSelector(**settings), drawn)
+    assert left == _steps(whole, X, y) - 20
+    with pytest.raises(KilledError):
+        _with_seed(selector, drawn).fit_with_progress(X, y, _kill)
+    assert (selector.fit(X, y).path_.active_probs == whole.path_.active_probs).all()
+
+
+@pytest.mark.usefixtures("often")
+def test_checkpoints_of_several_fits_live_side_by_side(tmp_path):
+    X, y = linear()
+    regressor = L0Regressor(**LINEAR, n_features_to_select=2, checkpoint_dir=tmp_path)
+    with pytest.raises(KilledError):
+        regressor.fit_with_progress(X[::-1], y, _kill)
+    expected = cross_val_score(clone(regressor).set_params(checkpoint_dir=None), X, y, cv=2, error_score="raise")
+    assert (cross_val_score(regressor, X, y, cv=2, error_score="raise") == expected).all()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_fit_leaves_nothing_of_the_one_before():
+    X, y = linear()
+    selector = L0FeatureSelector(**LINEAR, stability=1).fit(X, y)
+    selector.set_params(stability=False, fdr=0.5).fit(X, y)
+    assert not hasattr(selector, "stability_")
+    selector.set_params(fdr=None).fit(X, y)
+    assert not hasattr(selector, "knockoffs_")
+
+
+def _with_seed(estimator, drawn):
+    """The estimator with a random state that draws a seed."""
+
+    class Drawing(np.random.RandomState):
+        def randint(self, *_):
+            return drawn
+
+    return estimator.set_params(random_state=Drawing())
 
 
 def _steps(selector, X, y, weight=None):

@@ -110,6 +110,21 @@ def test_labels_of_two_classes_of_three_and_several_at_once():
     assert classifier.predict(X).shape == classifier.predict_proba(X).shape == (120, 2)
     assert classifier.get_support(indices=True).tolist() == [1, 4]
     assert classifier.score(X, several) > 0.8
+    sparse = clone(classifier).fit(X, scipy.sparse.csr_matrix(several))
+    assert (sparse.predict_proba(X) == classifier.predict_proba(X)).all()
+
+
+def test_a_loss_of_regression_regresses_a_target_of_few_integers():
+    X, y = linear()
+    for loss, name in (("auto", "accuracy"), ("squared", "R2"), ("huber", "D2")):
+        assert L0FeatureSelector(**LINEAR, loss=loss).fit(X, y.round().clip(-2, 2).astype(int)).scores_["name"] == name
+
+
+def test_layers_and_folds_as_scikit_learn_writes_them():
+    X, y = linear()
+    usual = L0FeatureSelector(**QUICK).fit(X, y)
+    other = L0FeatureSelector(**QUICK | {"hidden_layer_sizes": 8, "cv": None}).fit(X, y)
+    assert (other.path_.active_probs == usual.path_.active_probs).all()
 
 
 @pytest.mark.parametrize("shape", [LINEAR, QUICK])
@@ -132,6 +147,11 @@ def test_several_outputs_and_the_losses_of_a_regression():
         L0Regressor(**LINEAR, n_features_to_select=2, loss="quantile", quantile=q).fit(X, y).predict(X)
         for q in (0.1, 0.9)
     ]
+    kept = [
+        L0FeatureSelector(**LINEAR, loss="quantile", quantile=q).fit(X, y).objective_.state()["quantile"]
+        for q in (0.1, 0.9)
+    ]
+    assert kept == [0.1, 0.9]
     below = [(y < level).mean() for level in levels]
     assert below[0] < 0.35
     assert below[1] > 0.65

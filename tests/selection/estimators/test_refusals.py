@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from torch import nn
 
 from l0gates import ArgumentError
 from l0gates.selection import L0Classifier, L0FeatureSelector, L0Regressor
@@ -36,6 +37,27 @@ def refusal_of(work):
         ({"batch_size": "all"}, "batch_size: expected one of 'auto'; received 'all'; choose one of these names"),
         ({"hidden_layer_sizes": (8, 0)}, "hidden_layer_sizes[1]: expected an integer >= 1; received 0; the default"),
         ({"network": 3}, "network: expected None or a function of n_inputs and n_outputs; received 3; see the class"),
+        (
+            {"network": nn.Linear(6, 1)},
+            "network: expected None or a function of n_inputs and n_outputs; received a network; pass a function tha",
+        ),
+        (
+            {"network": lambda n_inputs: n_inputs},
+            "network: expected None or a function of n_inputs and n_outputs; rece",
+        ),
+        (
+            {"hidden_layer_sizes": None},
+            "hidden_layer_sizes: expected a tuple of integers, or an integer; received None",
+        ),
+        ({"hidden_layer_sizes": 0}, "hidden_layer_sizes: expected an integer >= 1; received 0; the default suits most"),
+        ({"cv": "5"}, "cv: expected an integer >= 2, a splitter, or pairs of row numbers; received '5'; the default s"),
+        ({"device": "gpu"}, "device: expected one that PyTorch finds here; received 'gpu'; use \"cpu\""),
+        ({"device": "cuda:99"}, "device: expected one that PyTorch finds here; received 'cuda:99'; use \"cpu\""),
+        (
+            {"checkpoint_dir": 3},
+            "checkpoint_dir: expected None or a path, as a str or a Path; received 3; pass its name",
+        ),
+        ({"loss": "quantile", "quantile": 1}, "quantile: expected a number in (0, 1); received 1; 0.5 is the median"),
         ({"test_size": 1.5}, "test_size: expected None, a fraction in (0, 1) or an integer >= 1; received 1.5; use .2"),
         (
             {"n_features_to_select": -1},

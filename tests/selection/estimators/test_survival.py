@@ -68,6 +68,8 @@ def test_survival_falls_from_one_and_is_exp_of_minus_the_cumulative_hazard(model
     assert (np.diff(survival, axis=1) <= 0).all()
     np.testing.assert_allclose(survival, np.exp(-hazard))
     assert model.predict_survival_function(X[:5]).shape == (5, len(model.event_times_))
+    with pytest.raises(ArgumentError, match=r"^times: expected numbers; received NaN among them; leave it out$"):
+        model.predict_survival_function(X[:5], [1.0, np.nan])
 
 
 def test_predicted_survival_matches_how_many_are_left():

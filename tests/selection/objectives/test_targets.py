@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import scipy.sparse
 from sklearn.exceptions import DataConversionWarning
 
 from l0gates import ArgumentError
@@ -43,6 +44,7 @@ STRUCTURED = np.array([(True, 1.0), (False, 2.0)], dtype=[("event", bool), ("tim
         (pd.Series([1.5, 2.0], dtype="Float64"), "regression"),
         (pd.DataFrame({"a": [1.5, 2.0], "b": [1, 2]}), "regression"),
         (pl.Series(["a", "b"]), "classification"),
+        (scipy.sparse.csr_matrix([[0, 1], [1, 1], [0, 0]]), "classification"),
         (pl.Series([0.5, 1.0]), "regression"),
     ],
 )
@@ -57,6 +59,7 @@ def test_each_task_has_its_objective():
     assert isinstance(make_objective([0, 1, 0], "regression"), Regression)
     assert isinstance(make_objective([[0, 1], [1, 0]], "regression"), Regression)
     assert isinstance(make_objective([0, 1, 0], loss="poisson"), Regression)
+    assert isinstance(make_objective([0, 1, 0], loss="squared"), Regression)
     assert isinstance(make_objective(STRUCTURED), Survival)
     assert isinstance(make_objective([[1.5, 1], [2.5, 0]], "survival"), Survival)
     assert isinstance(make_objective(pd.DataFrame({"time": [1.5, 2], "event": [True, False]}), "survival"), Survival)
@@ -140,12 +143,17 @@ def test_a_column_vector_is_one_column_with_scikit_learns_warning():
         (
             [0.5, 1],
             {"loss": "cubic"},
-            "loss: expected one of 'squared', 'absolute', 'huber', 'poisson', 'quantile'; re",
+            "loss: expected one of 'auto', 'squared', 'absolute', 'huber', 'poisson', 'quantile'; re",
         ),
         (
             ["a", "b"],
             {"loss": "huber", "task": "classification"},
             "loss: expected none of the regression losses for classification; received 'huber'; leave it out",
+        ),
+        (
+            ["a", "b"],
+            {"loss": "squared", "task": "classification"},
+            "loss: expected none of the regression losses for classification; received 'squared'; leave it out",
         ),
         ([0, 1, -2], {"loss": "poisson"}, "target: expected counts >= 0 for the Poisson loss; received -2 in row 2; "),
         ([0.5, 1], {"loss": "quantile", "quantile": 1}, "quantile: expected a number in (0, 1); received 1; 0.5 is th"),

@@ -6,11 +6,13 @@ import threading
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from ...errors import ArgumentError
 from . import console
 from .demo import breast_cancer
-from .summary import make_folder, summarize, write_json
+from .summary import Predictor, made_folder, summarize, write_json
 from .tables import Table, read_table
 
 
@@ -21,34 +23,52 @@ def run(arguments: Namespace) -> int:
     -------
     int
         The exit code: 0, or 2 for wrong arguments or data.
+
+    Raises
+    ------
+    BrokenPipeError
+        If nobody reads what is printed; it is written by then.
     """
     try:
-        if arguments.out is not None:
-            make_folder(arguments.out)  # before the work, not after it
-        table, probes = _load(arguments)
-        console.print_notes(table)
-        with console.warnings_as_notes():
-            summary, estimator = summarize(
-                table,
-                task="survival" if arguments.event is not None else arguments.task,
-                seed=arguments.seed,
-                criterion=arguments.criterion,
-                progress_bar=console.progress_bar,
-            )
-        summary = {"data": arguments.demo or str(arguments.data), "target": arguments.target, **summary}
-        if probes:
-            kept = [c["name"] for c in summary["columns"] if c["kept"] and c["name"] in probes]
-            summary["probes"] = {"added": probes, "kept": kept}
-        console.print_summary(summary)
-        if arguments.out is not None:
-            with _too_late_to_interrupt():
-                estimator.save(arguments.out / "model")
-                for path in (write_json(summary, arguments.out), arguments.out / "model"):
-                    print(f"written: {path}")  # noqa: T201
+        if arguments.out is None:
+            console.print_summary(_select(arguments)[0])
+        else:
+            with made_folder(arguments.out):  # before the work, not after it
+                _write(*_select(arguments), arguments.out)
+    except BrokenPipeError:
+        raise
     except (ArgumentError, OSError) as error:
         print(f"l0gates select: {error}", file=sys.stderr)  # noqa: T201
         return 2
     return 0
+
+
+def _select(arguments: Namespace) -> tuple[dict[str, Any], Predictor]:
+    table, probes = _load(arguments)
+    console.print_notes(table)
+    with console.warnings_as_notes():
+        summary, estimator = summarize(
+            table,
+            task="survival" if arguments.event is not None else arguments.task,
+            seed=arguments.seed,
+            criterion=arguments.criterion,
+            progress_bar=console.progress_bar,
+        )
+    summary = {"data": arguments.demo or str(arguments.data), "target": arguments.target, **summary}
+    if probes:
+        kept = [c["name"] for c in summary["columns"] if c["kept"] and c["name"] in probes]
+        summary["probes"] = {"added": probes, "kept": kept}
+    return summary, estimator
+
+
+def _write(summary: dict[str, Any], estimator: Predictor, folder: Path) -> None:
+    """Write the results, then print them: whoever reads what is printed may stop to."""
+    with _too_late_to_interrupt():
+        estimator.save(folder / "model")
+        written = (write_json(summary, folder), folder / "model")
+        console.print_summary(summary)
+        for path in written:
+            print(f"written: {path}")  # noqa: T201
 
 
 @contextmanager

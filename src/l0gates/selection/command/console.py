@@ -1,5 +1,7 @@
 """What the command prints: a progress bar, notes, the table of columns, the score."""
 
+import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,8 +44,21 @@ def progress_bar(description: str = "choosing columns") -> Iterator[Steps]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _notes() -> Console:
-    return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+class _Notes(Console):
+    """Lines on stderr; where nobody reads them the work goes on."""
+
+    def __init__(self) -> None:
+        super().__init__(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+    def on_broken_pipe(self) -> None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+class _Output(Console):
+    """What is printed on stdout; where nobody reads it, Rich would exit."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 @contextmanager
@@ -51,18 +66,19 @@ def warnings_as_notes() -> Iterator[None]:
     """Show warnings on stderr as lines for readers, without the place in the code."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = lambda message, *_, **__: _notes().print(f"note: {message}")
+        warnings.showwarning = lambda message, *_, **__: _Notes().print(f"note: {message}")
         yield
 
 
 def print_notes(table: Table) -> None:
     """One line on stderr for each reason to leave columns out, for numbers taken as text, and for missing values."""
-    console = _notes()
+    console = _Notes()
     for reason, names in table.left_out.items():
         console.print(f"note: columns are left out: {few(names)} ({reason})")
     for name, words in table.as_text.items():
         console.print(f"note: {name} is taken for text, as it holds {few(words)} among numbers")
-    missing = table.missing()
+    # Of a column without any value, which is left out, a warning speaks.
+    missing = {name: count for name, count in table.missing().items() if count < len(table.frame)}
     if missing:
         counts = few([f"{name} ({count:,})" for name, count in missing.items()])
         console.print(f"note: {sum(missing.values()):,} missing values, each marked under its column's gate: {counts}")
@@ -70,7 +86,7 @@ def print_notes(table: Table) -> None:
 
 def print_summary(summary: dict[str, Any]) -> None:
     """The table of columns, kept ones first, then the score and the time, on stdout."""
-    console = Console(highlight=False, markup=False)
+    console = _Output(highlight=False, markup=False)
     columns = sorted(summary["columns"], key=lambda c: (c["rank"], -c["active_probability"]))
     kept = [column for column in columns if column["kept"]]
     shown = columns[: len(kept) + _DROPPED_SHOWN]

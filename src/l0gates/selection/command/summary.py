@@ -4,8 +4,8 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +122,23 @@ def make_folder(folder: Path) -> None:
         raise refusal(
             "out", expected="a folder to write to", received=str(folder), remedy=f"choose another: {error.strerror}"
         ) from error
+
+
+@contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """As :func:`make_folder`; what was made goes again if nothing is written to it."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    make_folder(folder)
+    try:
+        yield
+    except KeyboardInterrupt:
+        # Polars watches for the signal itself and raises first; Python's own handler raises once more, here.
+        time.sleep(0)
+        raise
+    finally:
+        with suppress(OSError):
+            for path in made:
+                path.rmdir()
 
 
 def write_json(summary: dict[str, Any], folder: Path) -> Path:

@@ -63,13 +63,17 @@ def read_table(path: Path, target: str, *, event: str | None = None, separator: 
     Raises
     ------
     ArgumentError
-        If there is no such file or column, the file cannot be read, the target is missing in a row, or no column
-        can be used.
+        If there is no such file or column, the file cannot be read, the target is missing in a row or no number or
+        label, or no column can be used.
     """
     frame = _read_frame(path, separator)
     for parameter, name in (("target", target), ("event", event)):
         if name is not None and name not in frame.columns:
             raise _no_column(parameter, name, frame.columns, path)
+    if event == target:
+        raise refusal(
+            "event", expected="another column than the target", received=repr(event), remedy="name that of 0 and 1"
+        )
     values = _read_target(frame[target], "target")
     if event is not None:
         values = np.column_stack([values, _read_target(frame[event], "event")])
@@ -91,7 +95,8 @@ def read_table(path: Path, target: str, *, event: str | None = None, separator: 
 
 
 def _no_column(parameter: str, name: str, columns: list[str], path: Path) -> Exception:
-    close = difflib.get_close_matches(name, columns, n=1)
+    alike = {column.casefold(): column for column in columns}
+    close = [alike[found] for found in difflib.get_close_matches(name.casefold(), alike, n=1)]
     guess = f"did you mean {close[0]!r}?" if close else "name one of them"
     if len(columns) == 1 and not close:
         guess = "name the --separator of the file, if it is no comma"
@@ -164,6 +169,13 @@ def _words(column: pl.Series) -> list[str]:
 
 def _read_target(column: pl.Series, parameter: str) -> np.ndarray:
     """The target as an array: numbers, or labels as they are printed."""
+    if column.dtype.is_nested() or column.dtype in (pl.Duration, pl.Binary, pl.Object):
+        raise refusal(
+            parameter,
+            expected=f"numbers or labels in {column.name!r}",
+            received=str(column.dtype),
+            remedy="convert it to numbers, of days say, or to text",
+        )
     column = column.cast(pl.Float64) if column.dtype.is_decimal() else column
     missing = _missing(column)
     words = _words(column)

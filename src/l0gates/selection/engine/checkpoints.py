@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import shutil
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path as FilePath
 from typing import Any
@@ -10,8 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...errors import refusal
+from ..._version import __version__
+from ...errors import ArgumentError, refusal
+from ...files import recovered
 from ..files import read_folder, write_folder
+from ..identity import network_of
 from .path import PathTraining
 from .problem import Problem
 
@@ -20,7 +25,7 @@ _EVERY = 10.0
 
 
 class Checkpoints:
-    """The checkpoints of one fit, a folder for each of its paths.
+    """The checkpoints of one fit, a folder for each of its paths, named by what the path depends on.
 
     Parameters
     ----------
@@ -32,6 +37,7 @@ class Checkpoints:
 
     def __init__(self, folder: str | FilePath, *, every: float = _EVERY) -> None:
         self._folder, self._every, self._last = FilePath(folder), every, time.monotonic()
+        self._places: set[FilePath] = set()
 
     def restore(self, training: PathTraining, problem: Problem) -> None:
         """Bring a fresh training to its last checkpoint, where there is one.
@@ -39,43 +45,54 @@ class Checkpoints:
         Raises
         ------
         ArgumentError
-            If the checkpoint is of another table, target or setting.
+            If the checkpoint is damaged.
         """
         place = self._place(problem)
-        if not place.exists():
+        if not recovered(place).exists():
             return
-        values, arrays = read_folder(place)
-        if values.pop("fingerprint") != fingerprint(problem):
+        try:
+            values, arrays = read_folder(place)
+        except ArgumentError as error:
             raise refusal(
                 "checkpoint_dir",
-                expected="checkpoints of this table, target and setting",
-                received=f"others in {self._folder}",
-                remedy="delete it, or choose another",
-            )
+                expected="checkpoints as they were written",
+                received=f"a damaged one in {place}",
+                remedy="delete this folder",
+            ) from error
         training.load(values, arrays)
 
     def offer(self, training: PathTraining, problem: Problem) -> None:
         """Save the training if it is at a point of the path, and time."""
         due = training.done or time.monotonic() - self._last >= self._every
         if due and training.at_point:
-            values, arrays = training.state()
-            write_folder(self._place(problem), {"fingerprint": fingerprint(problem), **values}, arrays)
+            write_folder(self._place(problem), *training.state())
             self._last = time.monotonic()
 
+    def clear(self) -> None:
+        """Delete the checkpoints of the fit, which is through."""
+        for place in self._places:
+            for path in (place, *place.parent.glob(f".{place.name}.*")):
+                shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):
+            self._folder.rmdir()  # Unless others are there.
+
     def _place(self, problem: Problem) -> FilePath:
-        return self._folder / f"path-{problem.seed}"
+        place = self._folder / f"path-{fingerprint(problem)[:16]}"
+        self._places.add(place)
+        return place
 
 
 def fingerprint(problem: Problem) -> str:
     """A digest of what a path depends on."""
     digest = hashlib.sha256()
+    objective, shape = problem.objective, problem.hidden
     settings: dict[str, Any] = asdict(problem.training)
-    shape = problem.hidden if isinstance(problem.hidden, tuple) else getattr(problem.hidden, "__qualname__", "")
-    settings |= {"hidden": shape, "gate": problem.gate, "seed": problem.seed}
+    settings |= {"l0gates": __version__, "gate": problem.gate, "seed": problem.seed, "objective": objective.identity()}
+    settings["hidden"] = (
+        shape if isinstance(shape, tuple) else network_of(shape, problem.table.n_columns, objective.n_outputs)
+    )
     digest.update(json.dumps(settings, sort_keys=True).encode())
     digest.update(problem.table.digest())
-    objective = problem.objective
-    digest.update(f"{objective.kind} {objective.null_loss}".encode())
     parts = [objective.target, problem.groups, problem.fixed, *problem.folds.inside, *problem.folds.outside]
     for part in parts if objective.weight is None else [*parts, objective.weight]:
         digest.update(np.ascontiguousarray(torch.as_tensor(part).cpu().numpy()).tobytes())

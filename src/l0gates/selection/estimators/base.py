@@ -41,7 +41,7 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
     always_keep: Any = None
     never_keep: Any = None
     feature_groups: Any = "auto"
-    hidden_layer_sizes: tuple[int, ...] = (32, 32)
+    hidden_layer_sizes: tuple[int, ...] | int = (32, 32)
     network: Callable[[int, int], Any] | None = None
     gate: str = "binary_concrete"
     cv: Any = 4
@@ -163,6 +163,8 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
         with threads_for(problem.table.n_columns, problem.training.batch_size_for(len(problem.table))):
             selection = self._choose(problem, step)
             Outcome(self, prepared, selection, step).keep(y, weight)
+        if problem.checkpoints is not None:
+            problem.checkpoints.clear()
         step.finish()
         return self
 
@@ -210,6 +212,8 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
         )
 
     def _choose(self, problem: Problem, step: Steps) -> Selection:
+        for former in ("knockoffs_", "stability_"):
+            self.__dict__.pop(former, None)
         n_kept = parameters.count_to_select(
             self.n_features_to_select, len(problem.fixed), least=int(problem.fixed.sum())
         )

@@ -52,7 +52,7 @@ class Outcome:
         # Without the rows of the target.
         estimator.objective_ = restore(self._problem.objective.state(), loss=_own_loss(estimator))
         if not estimator.support_.any():
-            warn("no column was kept: none predicts the target better than a constant does")
+            warn(f"no column was kept: {_why_none(estimator)}")
         kept, everything = self._final_models()
         if estimator._predicts:
             estimator.model_ = self._model(kept, selection.support)
@@ -194,6 +194,19 @@ class Outcome:
     def _model(self, fit: tuple[Refit, int], support: np.ndarray) -> Model:
         encoder = self._encoder.restricted(support)
         return Model.of(*fit, support[self._encoder.groups_], encoder, self._problem.objective)
+
+
+def _why_none(estimator: Any) -> str:
+    """Why no column was kept, by the way of choosing."""
+    if estimator.n_features_to_select == 0:
+        return "n_features_to_select=0 asks for none"
+    if estimator.fdr is not None:
+        least = math.ceil(1 / estimator.fdr)
+        return f"too few stand out from their knockoffs, and fdr={estimator.fdr} cannot keep fewer than {least} columns"
+    if estimator.stability:
+        cutoff = estimator.stability_.cutoff
+        return f"none was chosen on {cutoff:.0%} of the halves of the rows (stability={estimator.stability})"
+    return "none predicts the target better than a constant does"
 
 
 def final_iter(problem: Problem) -> int:

@@ -1,9 +1,14 @@
 """Checks of the estimators' parameters, at ``fit`` as scikit-learn wants it."""
 
+import inspect
 import numbers
+import os
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 
 from ...errors import refusal
 from ...ops.scalars import check_choice
@@ -11,6 +16,8 @@ from ..engine.choice import CRITERIA
 from ..engine.gates import GATES
 
 _DEFAULT = "the default suits most tables"
+# Folds of cv=None.
+_FOLDS = 4
 
 
 def check(estimator: Any) -> None:
@@ -29,15 +36,79 @@ def check(estimator: Any) -> None:
             check_choice(name, value, ("auto",))
         else:
             _integer(name, value, least=1)
-    if isinstance(estimator.cv, numbers.Number):
-        _integer("cv", estimator.cv, least=2)
-    for i, size in enumerate(estimator.hidden_layer_sizes):
-        _integer(f"hidden_layer_sizes[{i}]", size, least=1)
+    folds(estimator.cv)
+    layers(estimator.hidden_layer_sizes)
     if estimator.test_size is not None and not _is_part(estimator.test_size):
         _refuse("test_size", "None, a fraction in (0, 1) or an integer >= 1", estimator.test_size, "use .2")
-    if estimator.network is not None and not callable(estimator.network):
-        _refuse("network", "None or a function of n_inputs and n_outputs", estimator.network, "see the class")
+    _check_network(estimator.network)
+    _check_device(estimator.device)
+    if not isinstance(estimator.checkpoint_dir, str | os.PathLike | None):
+        _refuse("checkpoint_dir", "None or a path, as a str or a Path", estimator.checkpoint_dir, "pass its name")
     _check_choosing(estimator)
+
+
+def folds(cv: Any) -> Any:
+    """The folds that ``cv`` asks for: their number, a splitter, or an iterable of pairs.
+
+    Raises
+    ------
+    ArgumentError
+        If it is none of these.
+    """
+    if cv is None:
+        return _FOLDS
+    if isinstance(cv, numbers.Number):
+        _integer("cv", cv, least=2)
+    elif isinstance(cv, str) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
+        _refuse("cv", "an integer >= 2, a splitter, or pairs of row numbers", cv, _DEFAULT)
+    return cv
+
+
+def layers(sizes: Any) -> tuple[int, ...]:
+    """The hidden layers that ``hidden_layer_sizes`` asks for; a number is one layer.
+
+    Raises
+    ------
+    ArgumentError
+        If it is neither a number nor a sequence of numbers.
+    """
+    if _is_integer(sizes):
+        _integer("hidden_layer_sizes", sizes, least=1)
+        return (int(sizes),)
+    if isinstance(sizes, str) or not isinstance(sizes, Iterable):
+        _refuse("hidden_layer_sizes", "a tuple of integers, or an integer", sizes, "() uses linear models alone")
+    found = tuple(sizes)
+    for i, size in enumerate(found):
+        _integer(f"hidden_layer_sizes[{i}]", size, least=1)
+    return tuple(map(int, found))
+
+
+def _check_network(network: Any) -> None:
+    received, remedy = repr(network), "see the class"
+    if isinstance(network, nn.Module):
+        received, remedy = "a network", "pass a function that makes one: each fold has its own"
+    elif network is None or (callable(network) and _takes_two(network)):
+        return
+    elif callable(network):
+        received = "a function of other arguments"
+    raise refusal("network", expected="None or a function of n_inputs and n_outputs", received=received, remedy=remedy)
+
+
+def _takes_two(function: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(function).bind(1, 1)
+    except TypeError:
+        return False
+    except ValueError:
+        return True  # Some builtins do not tell their arguments.
+    return True
+
+
+def _check_device(device: Any) -> None:
+    try:
+        torch.zeros(1, device=torch.device(device)).item()
+    except (RuntimeError, TypeError, AssertionError):
+        _refuse("device", "one that PyTorch finds here", device, 'use "cpu"')
 
 
 def _check_choosing(estimator: Any) -> None:

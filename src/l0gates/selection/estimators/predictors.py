@@ -94,7 +94,7 @@ class L0Classifier(ClassifierMixin, GatePredictor):  # type: ignore[misc]
     def _make_objective(self, y: Any, sample_weight: np.ndarray | None) -> Objective:
         if not callable(self.loss):
             check_choice("loss", self.loss, ("log_loss",))
-        loss = self.loss if callable(self.loss) else "squared"
+        loss = self.loss if callable(self.loss) else "auto"
         return make_objective(
             y, "classification", loss=loss, sample_weight=sample_weight, class_weight=self.class_weight
         )

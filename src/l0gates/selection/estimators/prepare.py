@@ -6,18 +6,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
 
 from ..encoding import TableEncoder
-from ..engine.checkpoints import Checkpoints
 from ..engine.problem import Problem
 from ..engine.table import Table
 from ..engine.training import Training, max_iter_for
-from . import rows
+from . import parameters, rows
 from .columns import fixed_groups
 from .data import Data
 from .notes import warn
-from .warm import LastPath
+from .warm import last_path
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,8 @@ def prepare(
     ArgumentError
         If columns, target or parameters do not suit.
     """
-    checkpoints = _checkpoints(estimator)
-    split = rows.Split(estimator.cv, estimator.test_size, checkpoints.seed)
+    checkpoints = last_path(estimator, y, weight, groups)
+    split = rows.Split(parameters.folds(estimator.cv), estimator.test_size, checkpoints.seed)
     objective = estimator._make_objective(y, weight)
     learn, held_out = split.hold_out(data, y, groups, objective)
     if len(held_out):
@@ -82,7 +80,7 @@ def prepare(
         folds=folds,
         groups=torch.from_numpy(encoder.groups_).to(device),
         fixed=torch.from_numpy(fixed).to(device),
-        hidden=estimator.network or tuple(estimator.hidden_layer_sizes),
+        hidden=estimator.network or parameters.layers(estimator.hidden_layer_sizes),
         gate=estimator.gate,
         training=_training(estimator, len(encoder.groups_)),
         seed=checkpoints.seed,
@@ -90,20 +88,6 @@ def prepare(
         together=None if groups is None else np.unique(groups[learn], return_inverse=True)[1],
     )
     return Prepared(data, learn, held_out, encoder, problem)
-
-
-def _checkpoints(estimator: Any) -> LastPath:
-    """Those in memory and in the folder; with a warm start, what the last fit left, and its seed."""
-    before = getattr(estimator, "_last_path", None) if estimator.warm_start else None
-    folder = None if estimator.checkpoint_dir is None else Checkpoints(estimator.checkpoint_dir)
-    if before is not None and estimator.random_state is None:
-        seed = before.seed
-    else:
-        seed = int(check_random_state(estimator.random_state).randint(2**31 - 1))
-    last = LastPath(seed, folder, before, keeps=estimator.warm_start)
-    if estimator.warm_start:
-        estimator._last_path = last
-    return last
 
 
 def _training(estimator: Any, n_columns: int) -> Training:

@@ -28,8 +28,10 @@ class L0FeatureSelector(GateEstimator):
         array of event and time for survival, and classifies any other.
     loss : str or callable
         ``"auto"`` is the squared error, the cross-entropy or Cox's partial likelihood, by the task. For regression also
-        ``"squared"``, ``"absolute"``, ``"huber"``, ``"poisson"`` and ``"quantile"``. Or a function of outputs
-        (rows, n_outputs) and targets that gives the loss of each row.
+        ``"squared"``, ``"absolute"``, ``"huber"``, ``"poisson"`` and ``"quantile"``, which with ``task="auto"`` make it
+        one. Or a function of outputs (rows, n_outputs) and targets that gives the loss of each row.
+    quantile : float
+        The level of ``loss="quantile"``.
     class_weight : dict, "balanced" or None
         As in scikit-learn.
     n_features_to_select : "auto", int or float
@@ -50,16 +52,17 @@ class L0FeatureSelector(GateEstimator):
         Columns, by name or number, that are kept or dropped together; ``"auto"``: each for itself. Whatever a column is
         encoded to shares one gate: text and categories become a column for each frequent value, dates their parts, and
         a missing value is replaced by the mean with an indicator beside it.
-    hidden_layer_sizes : tuple of int
+    hidden_layer_sizes : tuple of int, or int
         Hidden layers of the networks, as in MLPClassifier; ``()`` uses linear models alone.
     network : callable or None
         A network of your own in place of the built-in one: a function of ``n_inputs`` and ``n_outputs`` that returns
         an ``nn.Module`` from (rows, n_inputs) to (rows, n_outputs).
     gate : {"binary_concrete", "gaussian"}
         The gates' distribution.
-    cv : int, splitter or iterable
-        Folds: networks learn outside of a fold, gates and scores inside. With ``groups`` their rows stay together, in
-        the hold-out too; where a splitter never learns from what comes after, the last rows are held out.
+    cv : int, splitter, iterable or None
+        Folds, 4 of them for None: networks learn outside of a fold, gates and scores inside. With ``groups`` their
+        rows stay together, in the hold-out too; where a splitter never learns from what comes after, the last rows are
+        held out.
     test_size : float, int or None
         Rows (or, with groups, groups) to hold out for the score, set apart before anything is learned; None scores
         out of fold.
@@ -69,9 +72,10 @@ class L0FeatureSelector(GateEstimator):
         Rows a step; "auto" takes 1 in 48, between 128 and 1,024.
     warm_start : bool
         Keep the path in memory: the next fit on the same table with the same ``random_state`` (None takes the last
-        one's) only chooses anew, by another ``criterion`` or number of columns.
+        one's), ``network`` and ``loss`` only chooses anew, by another ``criterion`` or number of columns.
     checkpoint_dir : str, Path or None
-        Where a fit keeps its state every few seconds: one that was killed goes on from there.
+        Where a fit keeps its state every few seconds, until it is through: one of the same table and settings that was
+        killed goes on from there, with its seed where ``random_state`` is None.
     device : str
         Where the networks are trained.
     random_state : int, RandomState or None
@@ -130,11 +134,18 @@ class L0FeatureSelector(GateEstimator):
 
     task: str = "auto"
     loss: Any = "auto"
+    quantile: float = 0.5
     class_weight: Any = None
 
     _predicts = False
 
     def _make_objective(self, y: Any, sample_weight: np.ndarray | None) -> Objective:
         check_choice("task", self.task, TASKS)
-        loss = "squared" if isinstance(self.loss, str) and self.loss == "auto" else self.loss
-        return make_objective(y, self.task, loss=loss, sample_weight=sample_weight, class_weight=self.class_weight)
+        return make_objective(
+            y,
+            self.task,
+            loss=self.loss,
+            quantile=self.quantile,
+            sample_weight=sample_weight,
+            class_weight=self.class_weight,
+        )

@@ -88,6 +88,11 @@ class L0CoxSurvivalAnalysis(GatePredictor):
         Returns
         -------
         ndarray of shape (n_rows, n_times)
+
+        Raises
+        ------
+        ArgumentError
+            If a time is NaN.
         """
         return self._function(survival_function, X, times)
 

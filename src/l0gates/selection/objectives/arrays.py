@@ -7,6 +7,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 
 from ...errors import refusal
 
@@ -17,7 +18,8 @@ _KINDS = "biufU"
 def plain(y: Any) -> np.ndarray:
     """A target as an array of shape (rows,) or (rows, k), complete and finite, of one type.
 
-    A structured array is returned as it is. A column vector becomes one-dimensional, with scikit-learn's warning.
+    A structured array is returned as it is, a sparse matrix becomes dense; a column vector becomes one-dimensional,
+    with scikit-learn's warning.
 
     Raises
     ------
@@ -36,6 +38,7 @@ def plain(y: Any) -> np.ndarray:
             received="None (the estimator requires y to be passed, but the target y is None)",
             remedy="pass y",
         )
+    y = y.toarray() if scipy.sparse.issparse(y) else y
     y = y if isinstance(y, np.ndarray) else np.asarray(y)
     if y.dtype.names is not None:
         return _filled(y)

@@ -200,6 +200,10 @@ class Objective(ABC):
     def state(self) -> dict[str, Any]:
         """What is needed to predict and score again, as JSON can hold it; no row of the target is in it."""
 
+    def identity(self) -> dict[str, Any]:
+        """What tells it from another objective of the same target, as JSON can hold it."""
+        return self.state()
+
     @classmethod
     @abstractmethod
     def from_state(cls, state: dict[str, Any]) -> Self:

@@ -9,9 +9,13 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from ...errors import refusal
+from ..identity import code_of, rounded
 from .base import Objective
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+
+# Rows, and distances from the best constant, at which one loss is told from another.
+_TRIED, _STEPS = 32, (-10.0, -1.0, -0.1, 0.0, 0.1, 1.0, 10.0)
 
 
 class Custom(Objective):
@@ -133,6 +137,12 @@ class Custom(Objective):
     def state(self) -> dict[str, Any]:
         """The task's state and the best constant; the loss itself is code, and stays with the user."""
         return {**self._common_state(), "task": self._task.state()}
+
+    def identity(self) -> dict[str, Any]:
+        """The state, with the code of the loss and its values around the best constant."""
+        target = self.target[:_TRIED]
+        tried = [self._loss((self.constant() + step).expand(len(target), -1), target) for step in _STEPS]
+        return {**self.state(), "losses": rounded(tried), "code": code_of(self._loss)}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:

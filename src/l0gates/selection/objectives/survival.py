@@ -150,7 +150,14 @@ def cumulative_hazard_function(
     -------
     ndarray
         Shape (rows, n_moments).
+
+    Raises
+    ------
+    ArgumentError
+        If a moment is NaN.
     """
+    if np.isnan(at).any():
+        raise refusal("times", expected="numbers", received="NaN among them", remedy="leave it out")
     steps = np.concatenate([[0.0], cumulative_hazard])[np.searchsorted(times, at, side="right")]
     return np.asarray(np.exp(log_risk)[:, None] * steps)
 
@@ -160,7 +167,7 @@ def survival_function(
 ) -> np.ndarray:
     """The probability that the event has not happened by each moment: exp of minus the cumulative hazard.
 
-    Arguments and shapes are those of :func:`cumulative_hazard_function`.
+    Arguments, shapes and errors are those of :func:`cumulative_hazard_function`.
 
     Examples
     --------

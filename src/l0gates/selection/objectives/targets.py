@@ -104,7 +104,7 @@ def make_objective(
     y: Any,
     task: str = "auto",
     *,
-    loss: str | Loss = "squared",
+    loss: str | Loss = "auto",
     quantile: float = 0.5,
     sample_weight: Any = None,
     class_weight: Mapping[Any, float] | list[Mapping[Any, float]] | str | None = None,
@@ -117,10 +117,11 @@ def make_objective(
         As for :func:`infer_task`. For survival a structured array with a bool field (the event) and a numeric one
         (the time), as scikit-survival has it, or an array of shape (rows, 2) with time and event.
     task
-        As for :func:`infer_task`; with ``"auto"`` a loss other than the squared error asks for a regression.
+        As for :func:`infer_task`; with ``"auto"`` a loss of regression asks for one.
     loss
-        What a regression minimises: ``"squared"``, ``"absolute"``, ``"huber"``, ``"poisson"`` or ``"quantile"``; or,
-        for any task, a function, see :class:`l0gates.selection.objectives.Custom`.
+        ``"auto"`` is the squared error, the cross-entropy or Cox's partial likelihood, by the task. For regression also
+        ``"squared"``, ``"absolute"``, ``"huber"``, ``"poisson"`` or ``"quantile"``; or, for any task, a function, see
+        :class:`l0gates.selection.objectives.Custom`.
     quantile
         Which one the quantile loss predicts.
     sample_weight
@@ -141,7 +142,7 @@ def make_objective(
     'D2'
     """
     y = plain(y)
-    if task == "auto" and isinstance(loss, str) and loss != "squared" and y.dtype.names is None:
+    if task == "auto" and isinstance(loss, str) and loss != "auto" and y.dtype.names is None:
         task = "regression"
     task = infer_task(y, task)
     _check_loss_suits(loss, task)
@@ -149,7 +150,7 @@ def make_objective(
     target = None
     objective: Objective
     if task == "regression":
-        named = loss if isinstance(loss, str) else "squared"
+        named = loss if isinstance(loss, str) and loss != "auto" else "squared"
         objective = Regression(
             numbers(y), loss=named, quantile=quantile, weight=weight, standardize=isinstance(loss, str)
         )
@@ -168,8 +169,8 @@ def make_objective(
 def _check_loss_suits(loss: str | Loss, task: str) -> None:
     if isinstance(loss, Callable):  # type: ignore[arg-type]
         return
-    check_choice("loss", loss, LOSSES)
-    if task != "regression" and loss != "squared":
+    check_choice("loss", loss, ("auto", *LOSSES))
+    if task != "regression" and loss != "auto":
         raise refusal(
             "loss", expected=f"none of the regression losses for {task}", received=repr(loss), remedy="leave it out"
         )
