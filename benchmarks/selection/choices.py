@@ -16,7 +16,7 @@ from l0gates.selection.engine.modules import Shape
 from l0gates.selection.engine.problem import Problem
 from l0gates.selection.engine.search import search, train_path
 from l0gates.selection.engine.table import Table
-from l0gates.selection.engine.training import Training
+from l0gates.selection.engine.training import training_for
 from l0gates.selection.objectives import make_objective
 
 from .. import record
@@ -48,7 +48,7 @@ def problem_of(task: Task, seed: int, kind: type[Problem] = Problem) -> Problem:
         fixed=torch.zeros(X.shape[1], dtype=torch.bool),
         hidden=(32, 32),
         gate="binary_concrete",
-        training=Training(),
+        training=training_for(X.shape[1]),
         seed=seed,
     )
 

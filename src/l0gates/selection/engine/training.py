@@ -1,11 +1,13 @@
 """How networks and gates are trained: one setting that serves every task."""
 
+import math
 from dataclasses import dataclass
 
-# Columns up to which networks take the full learning rate.
+# Columns up to which networks take the full learning rate, and a path the smaller number of steps.
 _COLUMNS = 400
-# Columns up to which a path takes the smaller number of steps: with more, a lower learning rate takes longer.
-_SHORT_COLUMNS, _SHORT_PATH, _PATH = 1000, 600, 800
+_SHORT_PATH, _PATH = 600, 800
+# Steps of a refit, as a part of the path's.
+_REFIT = 0.375
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Training:
     """
 
     max_iter: int = _SHORT_PATH
-    refit_iter: int = 225
+    refit_iter: int = math.ceil(_REFIT * _SHORT_PATH)
     batch_size: int | None = None
     learning_rate: float = 1e-2
     weight_decay: float = 1e-2
@@ -61,12 +63,13 @@ class Training:
         return min(1024, max(128, n_rows // 48)) if self.batch_size is None else self.batch_size
 
 
-def max_iter_for(n_columns: int) -> int:
-    """The steps of a path over so many columns.
+def training_for(n_columns: int, *, max_iter: int | None = None, batch_size: int | None = None) -> Training:
+    """The settings for a table of so many columns; ``max_iter`` and ``batch_size`` as for :class:`Training`.
 
     Examples
     --------
-    >>> max_iter_for(1000), max_iter_for(1001)
+    >>> training_for(400).max_iter, training_for(401).max_iter
     (600, 800)
     """
-    return _SHORT_PATH if n_columns <= _SHORT_COLUMNS else _PATH
+    steps = max_iter or (_SHORT_PATH if n_columns <= _COLUMNS else _PATH)
+    return Training(max_iter=steps, refit_iter=math.ceil(_REFIT * steps), batch_size=batch_size)

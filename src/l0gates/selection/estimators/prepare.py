@@ -1,6 +1,5 @@
 """From the user's table to what the engine searches: rows set apart, folds, encoding."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ import torch
 from ..encoding import TableEncoder
 from ..engine.problem import Problem
 from ..engine.table import Table
-from ..engine.training import Training, max_iter_for
+from ..engine.training import Training, training_for
 from . import parameters, rows
 from .columns import fixed_groups
 from .data import Data
@@ -91,6 +90,5 @@ def prepare(
 
 
 def _training(estimator: Any, n_columns: int) -> Training:
-    batch_size = None if isinstance(estimator.batch_size, str) else estimator.batch_size
-    max_iter = max_iter_for(n_columns) if isinstance(estimator.max_iter, str) else estimator.max_iter
-    return Training(max_iter=max_iter, refit_iter=math.ceil(0.375 * max_iter), batch_size=batch_size)
+    chosen = {name: getattr(estimator, name) for name in ("max_iter", "batch_size")}
+    return training_for(n_columns, **{name: value for name, value in chosen.items() if not isinstance(value, str)})

@@ -67,7 +67,7 @@ class L0FeatureSelector(GateEstimator):
         Rows (or, with groups, groups) to hold out for the score, set apart before anything is learned; None scores
         out of fold.
     max_iter : int or "auto"
-        Training steps of the path; "auto" takes 600, and 800 for more than 1,000 columns.
+        Training steps of the path; "auto" takes 600, and 800 for more than 400 columns.
     batch_size : int or "auto"
         Rows a step; "auto" takes 1 in 48, between 128 and 1,024.
     warm_start : bool
