@@ -12,7 +12,7 @@ from . import record
 SEEDS = 10
 
 
-def _quiet(description: str) -> nullcontext:
+def _quiet() -> nullcontext:
     return nullcontext(lambda done, total: None)
 
 

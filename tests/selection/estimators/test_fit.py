@@ -213,10 +213,13 @@ def test_progress_is_reported_to_the_end():
     assert len({total for _, total in calls}) == 1
 
 
-def test_verbose_writes_nothing_where_there_is_no_terminal(capsys):
+def test_verbose_writes_a_line_for_each_tenth_where_there_is_no_terminal(capsys):
     X, y = exclusive_or(60, 3)
     L0FeatureSelector(**QUICK, n_features_to_select=2, verbose=True).fit(X, y)
-    assert capsys.readouterr().out == ""
+    printed = capsys.readouterr()
+    lines = printed.err.splitlines()
+    assert printed.out == ""
+    assert lines == [f"choosing columns: {10 * tenth} %" for tenth in range(1, 11)]
 
 
 def test_iterations_are_those_of_the_path():

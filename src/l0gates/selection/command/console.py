@@ -21,8 +21,15 @@ _DROPPED_SHOWN = 20
 
 
 @contextmanager
-def progress_bar(description: str = "choosing columns") -> Iterator[Steps]:
-    """A progress bar on stderr, for a terminal alone, that vanishes at the end.
+def progress_bar(description: str = "choosing columns", *, logged: bool = False) -> Iterator[Steps]:
+    """A progress bar on stderr, for a terminal or a notebook, that vanishes at the end.
+
+    Parameters
+    ----------
+    description
+        What stands before it.
+    logged
+        Where there is neither, a line for each tenth.
 
     Yields
     ------
@@ -30,6 +37,10 @@ def progress_bar(description: str = "choosing columns") -> Iterator[Steps]:
         Takes the steps done and their total.
     """
     console = Console(stderr=True)
+    seen = console.is_terminal or console.is_jupyter
+    if logged and not seen:
+        yield _tenths(description)
+        return
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -37,11 +48,24 @@ def progress_bar(description: str = "choosing columns") -> Iterator[Steps]:
         TimeElapsedColumn(),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
+        disable=not seen,
     )
     with bar:
         task = bar.add_task(description, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _tenths(description: str) -> Steps:
+    """Prints a line on stderr whenever another tenth of the steps is done."""
+    console, printed = _Notes(), 0
+
+    def say(done: int, total: int) -> None:
+        nonlocal printed
+        if 10 * done // total > printed:
+            printed = 10 * done // total
+            console.print(f"{description}: {10 * printed} %")
+
+    return say
 
 
 class _Notes(Console):

@@ -29,7 +29,7 @@ _ESTIMATORS: dict[str, type[Predictor]] = {
     "regression": L0Regressor,
     "survival": L0CoxSurvivalAnalysis,
 }
-ProgressBar = Callable[[str], AbstractContextManager[Progress]]
+ProgressBar = Callable[[], AbstractContextManager[Progress]]
 
 
 def summarize(
@@ -69,7 +69,7 @@ def summarize(
     task = infer_task(table.target, task)
     _check_rows(table.target, task)
     estimator = _ESTIMATORS[task](test_size=HELD_OUT, random_state=seed, criterion=criterion)
-    with progress_bar("choosing columns") as progress:
+    with progress_bar() as progress:
         estimator.fit_with_progress(table.frame, table.target, progress)
     scores = estimator.scores_
     described = zip(table.frame.columns, estimator.active_probs_, estimator.ranking_, estimator.support_, strict=True)

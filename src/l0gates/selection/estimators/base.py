@@ -174,7 +174,7 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
         if progress is None and self.verbose:
             from ..command.console import progress_bar
 
-            with progress_bar("choosing columns") as bar:
+            with progress_bar(logged=True) as bar:
                 yield bar
         else:
             yield progress or _unseen

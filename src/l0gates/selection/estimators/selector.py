@@ -81,7 +81,7 @@ class L0FeatureSelector(GateEstimator):
     random_state : int, RandomState or None
         Fixes folds, initial weights, batches and gates.
     verbose : bool
-        Show a progress bar on stderr.
+        Show progress on stderr: a bar in a terminal or a notebook, elsewhere a line for each tenth.
 
     Attributes
     ----------
