@@ -202,6 +202,38 @@ def frames(rows: Sequence[Row]) -> str:
     return _table(head, lines)
 
 
+def choices(rows: Sequence[Row]) -> str:
+    """The three choices: how often each alternative has the true columns on the path, or keeps exactly them."""
+    lines = []
+    for choice, alternative in dict.fromkeys((row["choice"], row["alternative"]) for row in rows):
+        runs = [row for row in rows if (row["choice"], row["alternative"]) == (choice, alternative)]
+        counts = [
+            f"{sum(run[name] == 'True' for run in runs)} of {len(runs)}" if runs[0][name] else ""
+            for name in ("on_path", "exact")
+        ]
+        lines.append([choice, alternative, *counts, f"{_values(runs, 'false').sum():.0f}" if runs[0]["false"] else ""])
+    head = [
+        "choice",
+        "alternative",
+        "the true set is on the path",
+        "exactly the true columns kept",
+        "false ones in all",
+    ]
+    return _table(head, sorted(lines))
+
+
+def rules(rows: Sequence[Row]) -> str:
+    """Real tables by the rule that chooses: columns kept, and the model's own score on the rows held out."""
+    names = list(dict.fromkeys(row["rule"] for row in rows))
+    lines = []
+    for table in dict.fromkeys(row["table"] for row in rows):
+        own = [row for row in rows if row["table"] == table]
+        by_rule = [[run for run in own if run["rule"] == name] for name in names]
+        cells = [f"{_mean(runs, 'kept', 1)} kept; {_mean(runs, 'score')}" for runs in by_rule]
+        lines.append([table, f"{len(by_rule[0])}", own[0]["score_name"], *cells])
+    return _table(["table", "runs", "score", *names], lines)
+
+
 def _all(rows: Sequence[Row]) -> str:
     commits = sorted({row["commit"] for row in rows if row["method"] == OURS})
     versions = sorted({row["tool"] for row in rows if row["tool"]})
@@ -231,6 +263,8 @@ def main() -> None:
     """Put the tables between their marks in the documents."""
     rows = record.read("selection")
     pages.put("benchmarks.md", "selection", _all(rows))
+    pages.put("benchmarks.md", "choices", choices(record.read("selection_choices")))
+    pages.put("benchmarks.md", "rules", rules(record.read("selection_rules")))
     short = grid(rows, tuple(SHORT_TITLES), _exact_and_seconds, methods=IN_SHORT, titles=tuple(SHORT_TITLES.values()))
     pages.put("../README.md", "selection", short)
 
