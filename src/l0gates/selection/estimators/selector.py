@@ -39,7 +39,7 @@ class L0FeatureSelector(GateEstimator):
     criterion : {"ebic", "lowest_loss"}
         The rule for ``"auto"``. ``"ebic"``, the extended Bayesian information criterion of the out-of-fold loss, keeps
         few columns and hardly a false one. ``"lowest_loss"`` keeps those with the lowest out-of-fold loss: more
-        columns, which favours the score, and noise where there are more columns than rows.
+        columns, which favours the score, and noise, the more the fewer rows there are for a column.
     fdr : float or None
         Hold the false discovery rate at this, by Gaussian knockoffs: it takes columns to be jointly normal, and cannot
         keep fewer than 1 / fdr columns.
