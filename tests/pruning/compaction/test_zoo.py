@@ -207,7 +207,7 @@ def test_the_optimizers_next_step_is_the_hardened_models(name):
     values = hardened(thirds(structure, blocks=False))
     for group, gates in gates_of(model).items():
         gates.requires_grad_(False).log_alpha_param.copy_(2000 * values[group] - 1000)
-    # A convolution's bias before a norm has a gradient of 0 but for rounding, 1e-17 here, which the step divides by eps.
+    # A bias before a norm has a gradient of 0 but for rounding, 1e-17 here, which the step divides by eps.
     settings = {"lr": 0.01, "weight_decay": 0.1, "eps": 1e-6}
     trained = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], **settings)
     for _ in range(2):
