@@ -9,7 +9,7 @@ import time
 import pytest
 
 from l0gates import ArgumentError
-from l0gates.files import digest, recovered, write_folder
+from l0gates.files import digest, recovered, remove_folder, write_folder
 
 SAVER = """
 import sys, itertools
@@ -32,6 +32,19 @@ def test_a_folder_is_filled_and_replaced(tmp_path):
         write_folder(tmp_path / "x" / "y", lambda fresh, text=text: (fresh / "a").write_text(text), names=("a",))
         assert (tmp_path / "x" / "y" / "a").read_text() == text
     assert [path.name for path in (tmp_path / "x").iterdir()] == ["y"]
+
+
+@pytest.mark.parametrize("name", ["y", "y[0]"])
+def test_a_folder_goes_with_what_interrupted_writes_left_beside_it(tmp_path, name):
+    write_folder(tmp_path / name, lambda fresh: (fresh / "a").write_text("text"), names=("a",))
+    for left in (f".{name}.old", f".{name}.abc123"):
+        (tmp_path / left).mkdir()
+    others = {".y[0]0.old", ".yy.old", "yy"}
+    for other in others:
+        (tmp_path / other).mkdir()
+    remove_folder(tmp_path / name)
+    assert {path.name for path in tmp_path.iterdir()} == others
+    remove_folder(tmp_path / name)
 
 
 def test_a_failure_leaves_the_old_folder_and_nothing_beside(tmp_path):

@@ -3,7 +3,6 @@
 import argparse
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -120,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command == "select":
         _check_select(parser, arguments)
     try:
-        code = _run(arguments)
+        code = _command(arguments.command)(arguments)
         sys.stdout.flush()
         return code
     except ArgumentError as error:
@@ -135,15 +134,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     return 2
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    try:
-        return _command(arguments.command)(arguments)
-    except KeyboardInterrupt:
-        # Polars watches for the signal itself and raises first; Python's own handler raises once more, here.
-        time.sleep(0)
-        raise
 
 
 def _check_select(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:

@@ -1,5 +1,6 @@
 """Folders written whole or not at all: a fresh one is filled beside and renamed; a kill leaves the old or the new."""
 
+import glob
 import hashlib
 import os
 import shutil
@@ -44,7 +45,7 @@ def write_folder(folder: str | Path, fill: Callable[[Path], None], *, names: Ite
             received=str(folder),
             remedy="a file is in the way: choose another",
         ) from error
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    fresh = Path(tempfile.mkdtemp(prefix=_beside(folder, ""), dir=folder.parent))
     try:
         fill(fresh)
         fresh.chmod(0o755)
@@ -57,6 +58,13 @@ def recovered(folder: str | Path) -> Path:
     """The folder to read: itself, or what was there before it if replacing it was interrupted."""
     folder = _path(folder)
     return folder if folder.exists() or not _old(folder).exists() else _old(folder)
+
+
+def remove_folder(folder: str | Path) -> None:
+    """Delete a folder that was written here, and what interrupted writes of it left beside it."""
+    folder = _path(folder)
+    for path in (folder, *folder.parent.glob(glob.escape(_beside(folder, "")) + "*")):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def digest(path: Path) -> str:
@@ -88,4 +96,9 @@ def _replace(fresh: Path, folder: Path) -> None:
 
 
 def _old(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.old")
+    return folder.with_name(_beside(folder, "old"))
+
+
+def _beside(folder: Path, end: str) -> str:
+    """The name of what stands beside a folder while it is written."""
+    return f".{folder.name}.{end}"

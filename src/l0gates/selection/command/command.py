@@ -3,6 +3,7 @@
 import signal
 import sys
 import threading
+import time
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,17 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
+@contextmanager
+def _interrupted_once() -> Iterator[None]:
+    """Polars watches for Ctrl-C itself and raises first; Python's own handler raises once more, here and not later."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        time.sleep(0)
+        raise
+
+
+@_interrupted_once()
 def _select(arguments: Namespace) -> tuple[dict[str, Any], Predictor]:
     table, probes = _load(arguments)
     console.print_notes(table)

@@ -131,10 +131,6 @@ def made_folder(folder: Path) -> Iterator[None]:
     make_folder(folder)
     try:
         yield
-    except KeyboardInterrupt:
-        # Polars watches for the signal itself and raises first; Python's own handler raises once more, here.
-        time.sleep(0)
-        raise
     finally:
         with suppress(OSError):
             for path in made:

@@ -188,23 +188,30 @@ class FrameSource:
         series = self._expect(column, "date")
         if series.dtype == nw.Datetime:
             return series.dtype.time_zone  # type: ignore[attr-defined, no-any-return]
-        with_zone = {has_zone(value): value for value in reversed(objects(series)) if value is not None}
-        if len(with_zone) > 1:
-            raise self._other_zones(column, "a time zone in all rows or in none", "both")
-        return zone_of(with_zone[True]) if True in with_zone else None
+        return self._zone_of(column, objects(series))
 
     def dates(self, column: int, zone: str | None) -> np.ndarray:
         """See :class:`Source`."""
         series = self._expect(column, "date")
         if bool(series.is_null().all()):
             return np.full(self.n_rows, "NaT", dtype="datetime64[us]")
-        found = self.zone(column)
-        if (found is None) != (zone is None):
-            raise self._other_zones(column, f"{zone or 'no time zone'}, as at fit", found or "no time zone")
         if series.dtype == nw.Datetime:
+            self._check_zone(column, self.zone(column), zone)
             return clocks(series, zone)
         values = objects(series)
+        self._check_zone(column, self._zone_of(column, values), zone)
         return np.array(values if zone is None else clocks_of_objects(values, zone), dtype="datetime64[us]")
+
+    def _check_zone(self, column: int, found: str | None, zone: str | None) -> None:
+        if (found is None) != (zone is None):
+            raise self._other_zones(column, f"{zone or 'no time zone'}, as at fit", found or "no time zone")
+
+    def _zone_of(self, column: int, values: list[Any]) -> str | None:
+        """The zone of a column of dates that are objects."""
+        with_zone = {has_zone(value): value for value in reversed(values) if value is not None}
+        if len(with_zone) > 1:
+            raise self._other_zones(column, "a time zone in all rows or in none", "both")
+        return zone_of(with_zone[True]) if True in with_zone else None
 
     def _other_zones(self, column: int, expected: str, received: str) -> Exception:
         name = self._labels[column]

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 import time
 from contextlib import suppress
 from dataclasses import asdict
@@ -14,7 +13,7 @@ import torch
 
 from ..._version import __version__
 from ...errors import ArgumentError, refusal
-from ...files import recovered
+from ...files import recovered, remove_folder
 from ..files import read_folder, write_folder
 from ..identity import network_of
 from .path import PathTraining
@@ -71,8 +70,7 @@ class Checkpoints:
     def clear(self) -> None:
         """Delete the checkpoints of the fit, which is through."""
         for place in self._places:
-            for path in (place, *place.parent.glob(f".{place.name}.*")):
-                shutil.rmtree(path, ignore_errors=True)
+            remove_folder(place)
         with suppress(OSError):
             self._folder.rmdir()  # Unless others are there.
 
