@@ -1,23 +1,15 @@
 """The rule that picks from the path."""
 
-import math
-
 import numpy as np
 import pytest
 
-from l0gates.selection.engine.choice import choose, distinct_sets, promising, search_charge, spread, thinned
+from l0gates.selection.engine.choice import choose, distinct_sets, promising, spread, thinned
 from l0gates.selection.engine.path import Path
 
 
 def path_of(support, losses):
     support = np.array(support, dtype=bool)
     return Path(np.ones(len(support)), support * 0.9, support, np.array(losses), np.zeros(len(support)))
-
-
-def test_the_charge_counts_rows_and_subsets():
-    found = search_charge(np.arange(5), n_rows=50, n_groups=7)
-    expected = [k / 2 * math.log(50) + math.log(math.comb(7, k)) for k in range(5)]
-    np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
 def test_distinct_sets_come_in_the_paths_order_with_their_mean_loss():

@@ -9,9 +9,10 @@ import sklearn
 import torch
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_validate
 from sklearn.pipeline import make_pipeline
 
+from l0gates import ArgumentError
 from l0gates.selection import L0Classifier, L0FeatureSelector, L0Regressor
 from selection.estimators.cases import LINEAR, QUICK, exclusive_or, linear
 
@@ -184,6 +185,42 @@ def test_weights_count_rows_and_classes():
     rates = [fit.predict(X).mean() for fit in fits]
     assert rates[0] < 0.1
     assert rates[1] > 0.3
+
+
+@pytest.mark.parametrize("network", [None, torch.nn.Linear])
+def test_pytorchs_default_type_changes_nothing(network):
+    X, y = linear(120)
+    settings = LINEAR | {"max_iter": 60, "hidden_layer_sizes": (8,), "network": network}
+    expected = L0Regressor(**settings).fit(X, y).predict(X)
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = L0Regressor(**settings).fit(X, y).predict(X)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert np.array_equal(found, expected)
+
+
+def test_weights_make_no_evidence():
+    """Twenty rare rows that count as much as 980 others tell no more than about 40 rows do."""
+    draws = np.random.default_rng(3)
+    X, rare = draws.standard_normal((1000, 20)), np.zeros(1000, dtype=int)
+    rare[draws.choice(1000, 20, replace=False)] = 1
+    with pytest.warns(UserWarning, match="no column was kept"):
+        L0FeatureSelector(max_iter=200, random_state=0, class_weight="balanced").fit(X, rare)
+
+
+@pytest.mark.parametrize("cv", [3, KFold(3)])
+def test_rows_of_weight_0_are_left_out(cv):
+    X, y = linear(240)
+    weight = np.tile([1.0, 2.0, 0.0], 80)
+    left_out = L0Regressor(**LINEAR, cv=cv).fit(X, y, sample_weight=weight)
+    used = weight > 0
+    if cv == 3:
+        alone = L0Regressor(**LINEAR, cv=cv).fit(X[used], y[used], sample_weight=weight[used])
+        assert np.array_equal(left_out.predict(X), alone.predict(X))
+    assert left_out.scores_["n_rows"] == used.sum()
+    with pytest.raises(ArgumentError, match="cv: expected rows of weight above 0"):
+        L0Regressor(**LINEAR, cv=[(np.arange(0, 240, 3), np.arange(2, 240, 3))]).fit(X, y, sample_weight=weight)
 
 
 def test_grid_searches_pipelines_and_routed_metadata():

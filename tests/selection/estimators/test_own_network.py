@@ -12,6 +12,8 @@ from l0gates import ArgumentError
 from l0gates.selection import L0Regressor
 from selection.estimators.cases import LINEAR, linear
 
+ALWAYS = nn.Linear(6, 1)
+
 
 def perceptron(n_inputs, n_outputs):
     return nn.Sequential(nn.Linear(n_inputs, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, n_outputs))
@@ -62,6 +64,10 @@ def test_it_is_asked_for_when_a_folder_is_loaded(fitted, tmp_path):
         (
             lambda n_inputs, n_outputs: nn.Linear(n_inputs, 3),
             "network: expected a torch.nn.Module that maps (rows, 6) to",
+        ),
+        (
+            lambda n_inputs, n_outputs: ALWAYS,
+            "network: expected a new module from every call; received parameters that another one has, too; make",
         ),
     ],
 )

@@ -37,7 +37,7 @@ class Adam:
         self.parameters = list(parameters)
         self._means = [torch.zeros_like(parameter) for parameter in self.parameters]
         self._squares = [torch.zeros_like(parameter) for parameter in self.parameters]
-        self._step = torch.zeros((), device=parameters[0].device)
+        self._step = torch.zeros((), dtype=torch.float32, device=parameters[0].device)
 
     @torch.no_grad()
     def step(self) -> None:

@@ -1,7 +1,6 @@
 """Choosing from the path: which sets of columns are worth a refit, and which of the refitted ones is best."""
 
 import numpy as np
-from scipy.special import gammaln
 
 from .path import Path
 
@@ -9,21 +8,6 @@ CRITERIA = ("ebic", "lowest_loss")
 # Sets refitted at first, and columns of the best one that are then tried without.
 _CANDIDATES = 8
 _THINNED = 8
-
-
-def search_charge(n_kept: np.ndarray, *, n_rows: int, n_groups: int) -> np.ndarray:
-    """What the extended BIC charges for keeping k of d columns: k / 2 log n + log C(d, k).
-
-    Chen and Chen, "Extended Bayesian information criteria for model selection with large model spaces",
-    Biometrika 2008, with gamma = 1. The second term pays for the search among all sets of one size.
-
-    Examples
-    --------
-    >>> search_charge(np.array([0, 1]), n_rows=100, n_groups=50).round(1)
-    array([0. , 6.2])
-    """
-    subsets = gammaln(n_groups + 1) - gammaln(n_kept + 1) - gammaln(n_groups - n_kept + 1)
-    return np.asarray(n_kept / 2 * np.log(n_rows) + subsets)
 
 
 def distinct_sets(path: Path) -> tuple[np.ndarray, np.ndarray]:

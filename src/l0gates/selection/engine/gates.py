@@ -56,7 +56,7 @@ class ColumnGates:
                 init_active_prob, temperature=TEMPERATURE, lower_bound=LOWER_BOUND, upper_bound=UPPER_BOUND
             )
             self._offset = float(active_prob_offset(*self._constants[:3]))
-        self.parameter = torch.full(fixed.shape, start, device=fixed.device)
+        self.parameter = torch.full(fixed.shape, start, dtype=torch.float32, device=fixed.device)
         self.fixed = fixed
 
     def noise(self, seed: Tensor, *shape: int) -> Tensor:

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 
 from ...errors import refusal
-from .choice import distinct_sets, search_charge
+from .criterion import extended_bic
 from .folds import Folds
 from .knockoffs import Knockoffs, gaussian_knockoffs, knockoff_threshold
 from .path import Path
 from .problem import Problem
-from .search import Selection, compare, train_path
+from .search import Selection, compare, sets_on, train_path
 from .stability import Stability, complementary_halves, stability_of
 from .table import Table
 
@@ -110,9 +110,5 @@ def _within(folds: Folds, rows: np.ndarray) -> Folds:
 
 def _lowest_on_path(problem: Problem, step: Callable[[], None]) -> np.ndarray:
     """The set on a path with the lowest extended BIC of the path's own loss, bool, shape (n_groups,)."""
-    supports, losses = distinct_sets(train_path(problem, step))
-    free = ~problem.fixed.cpu().numpy()
-    n_rows = len(problem.folds.rows)
-    deviance = problem.objective.deviance(torch.from_numpy(losses).unsqueeze(1).expand(-1, n_rows)).numpy()
-    charge = search_charge(supports[:, free].sum(1), n_rows=n_rows, n_groups=int(free.sum()))
-    return np.asarray(supports[(deviance + charge).argmin()])
+    supports, losses = sets_on(problem, train_path(problem, step))
+    return np.asarray(supports[extended_bic(problem, losses, supports).argmin()])

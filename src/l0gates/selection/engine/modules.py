@@ -39,7 +39,8 @@ class Modules:
     Raises
     ------
     ArgumentError
-        If ``make`` gives anything but a module that maps (rows, inputs) to (rows, outputs).
+        If ``make`` gives anything but a module that maps (rows, inputs) to (rows, outputs), or a module or parameter
+        that it gave before: a fold's own rows would have taught it.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Modules:
                 [_made(make, len(columns), n_outputs).to(constant.device) for _ in range(n_folds)]
                 for columns in self._columns
             ]
+        _check_apart(self._all())
 
     @property
     def n_folds(self) -> int:
@@ -187,10 +189,21 @@ class _Zeros(nn.Module):
     def __init__(self, n_outputs: int) -> None:
         super().__init__()
         # A parameter, though it is never used: an optimiser wants one.
-        self.outputs = nn.Parameter(torch.zeros(n_outputs))
+        self.outputs = nn.Parameter(torch.zeros(n_outputs, dtype=torch.float32))
 
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs.new_zeros(len(inputs), len(self.outputs)) + 0 * self.outputs
+
+
+def _check_apart(modules: list[nn.Module]) -> None:
+    parameters = [id(parameter) for module in modules for parameter in module.parameters()]
+    if len(set(parameters)) < len(parameters):
+        raise refusal(
+            "network",
+            expected="a new module from every call",
+            received="parameters that another one has, too",
+            remedy="make the module inside the function",
+        )
 
 
 def _made(make: Factory, n_inputs: int, n_outputs: int) -> nn.Module:
@@ -201,7 +214,7 @@ def _made(make: Factory, n_inputs: int, n_outputs: int) -> nn.Module:
     if not isinstance(module, nn.Module):
         raise refusal("network", expected=expected, received=type(module).__name__, remedy="return one from it")
     with torch.no_grad():
-        outputs = module.eval()(torch.zeros(2, n_inputs))
+        outputs = module.to(torch.float32).eval()(torch.zeros(2, n_inputs, dtype=torch.float32))
     module.train()
     if not isinstance(outputs, Tensor) or outputs.shape != (2, n_outputs):
         received = f"shape {tuple(outputs.shape)}" if isinstance(outputs, Tensor) else type(outputs).__name__

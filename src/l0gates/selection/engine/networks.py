@@ -57,24 +57,24 @@ class Networks:
     ) -> None:
         n_lanes, device = len(open_columns), bias.device
         self.n_hidden = hidden[0] if hidden else 0
-        self.first = torch.zeros(n_folds, n_columns, n_lanes, self.n_hidden + n_outputs)
+        self.first = torch.zeros(n_folds, n_columns, n_lanes, self.n_hidden + n_outputs, dtype=torch.float32)
         if hidden:
-            scale = (2 / open_columns.clamp(min=1)).sqrt().reshape(1, 1, n_lanes, 1)
-            drawn = torch.randn(n_folds, n_columns, 1, self.n_hidden, generator=generator)
+            scale = (2 / open_columns.clamp(min=1).to(torch.float32)).sqrt().reshape(1, 1, n_lanes, 1)
+            drawn = _normal(n_folds, n_columns, 1, self.n_hidden, generator=generator)
             self.first[..., : self.n_hidden] = drawn * scale.cpu()
         self.first = self.first.to(device)
-        self.first_bias = torch.zeros(n_lanes, n_folds, 1, self.n_hidden + n_outputs, device=device)
+        self.first_bias = bias.new_zeros(n_lanes, n_folds, 1, self.n_hidden + n_outputs)
         self.first_bias[..., self.n_hidden :] = bias
         self.weights: list[Tensor] = []
         self.biases: list[Tensor] = []
         sizes = [*hidden, n_outputs] if hidden else []
         for i, (inputs, outputs) in enumerate(pairwise(sizes)):
             last = i == len(sizes) - 2
-            drawn = torch.randn(1, n_folds, inputs, outputs, generator=generator)
+            drawn = _normal(1, n_folds, inputs, outputs, generator=generator)
             weight = drawn * math.sqrt((1 if last else 2) / inputs)
             self.weights.append(weight.repeat(n_lanes, 1, 1, 1).to(device))
             if not last:
-                self.biases.append(torch.zeros(n_lanes, n_folds, 1, outputs, device=device))
+                self.biases.append(bias.new_zeros(n_lanes, n_folds, 1, outputs))
 
     def parameters(self) -> list[Tensor]:
         """All weights and biases, ``first`` first."""
@@ -251,6 +251,11 @@ def _later(
     for weight, bias in zip(weights[:-1], biases, strict=True):
         kept.append(torch.baddbmm(bias.flatten(0, 1), kept[-1], weight.flatten(0, 1)).relu_())
     return (_product(kept[-1], weights[-1].flatten(0, 1)) + linear).reshape(shape), kept
+
+
+def _normal(*shape: int, generator: torch.Generator) -> Tensor:
+    """Standard normal numbers in float32, whatever PyTorch's default."""
+    return torch.randn(*shape, dtype=torch.float32, generator=generator)
 
 
 def _product(left: Tensor, right: Tensor) -> Tensor:

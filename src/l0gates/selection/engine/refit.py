@@ -80,7 +80,7 @@ def refit(
     learning_rate = training.learning_rate_for(len(used)) if hidden else training.linear_learning_rate
     optimizer = Adam(networks.parameters(), learning_rate, training.refit_weight_decay)
     batch_size = training.batch_size_for(len(table))
-    best = torch.full((len(supports), len(folds.rows)), torch.inf, device=table.device)
+    best = torch.full((len(supports), len(folds.rows)), torch.inf, dtype=torch.float32, device=table.device)
     kept, worse = networks.tensors(), 0
 
     for step in range(training.refit_iter):

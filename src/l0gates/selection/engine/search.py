@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from .choice import choose, distinct_sets, promising, search_charge, spread, thinned
+from .choice import choose, distinct_sets, promising, spread, thinned
+from .criterion import extended_bic
 from .modules import Shape
 from .path import Path, PathTraining
 from .problem import Problem
@@ -82,14 +84,11 @@ def compare(
     ``shapes`` are the hidden layers of the models; None takes networks and linear models.
     """
     fits = refit_all(problem, supports, step, shapes=shapes)
-    deviances = np.array([problem.objective.deviance(fitted.row_losses).numpy() for fitted in fits])
-    better = deviances.argmin(0)
+    ebic = np.array([extended_bic(problem, fitted.row_losses, supports) for fitted in fits])
+    better = ebic.argmin(0)
     losses = np.array([fitted.row_losses.numpy() for fitted in fits])[better, np.arange(len(supports))]
-    free = int((~problem.fixed).sum())
-    kept = supports[:, ~problem.fixed.cpu().numpy()].sum(1)
-    charge = search_charge(kept, n_rows=losses.shape[1], n_groups=free)
     chosen = [(fits[better[number]], number) for number in range(len(supports))]
-    return Comparison(supports, losses, deviances.min(0) + charge, chosen)
+    return Comparison(supports, losses, ebic.min(0), chosen)
 
 
 def refit_all(
@@ -116,6 +115,12 @@ def train_path(problem: Problem, step: Callable[[], None]) -> Path:
             problem.checkpoints.offer(training, problem)
         step()
     return training.path
+
+
+def sets_on(problem: Problem, path: Path) -> tuple[np.ndarray, Tensor]:
+    """The distinct sets on a path, bool, shape (n_sets, n_groups), and the path's mean loss as that of each row."""
+    supports, losses = distinct_sets(path)
+    return supports, torch.from_numpy(losses).unsqueeze(1).expand(-1, len(problem.folds.rows))
 
 
 def search(problem: Problem, *, criterion: str, n_kept: int | None, step: Callable[[], None]) -> Selection:
@@ -145,16 +150,13 @@ def search(problem: Problem, *, criterion: str, n_kept: int | None, step: Callab
 def _by_criterion(
     problem: Problem, path: Path, criterion: str, step: Callable[[], None]
 ) -> tuple[Comparison, np.ndarray]:
-    supports, losses = distinct_sets(path)
+    supports, losses = sets_on(problem, path)
     fixed = problem.fixed.cpu().numpy()
-    n_rows = len(problem.folds.rows)
-    charge = search_charge(supports[:, ~fixed].sum(1), n_rows=n_rows, n_groups=int((~fixed).sum()))
-    deviance = problem.objective.deviance(torch.from_numpy(losses).unsqueeze(1).expand(-1, n_rows)).numpy()
-    candidates = promising(supports, deviance + charge)
+    candidates = promising(supports, extended_bic(problem, losses, supports))
     if criterion == "lowest_loss" and len(candidates) > 1:
-        smallest, lowest = candidates[1:].sum(1).min(), int(supports[losses.argmin()].sum())
+        smallest, lowest = candidates[1:].sum(1).min(), int(supports[losses[:, 0].argmin()].sum())
         candidates = np.unique(np.concatenate([candidates, spread(supports, smallest, 2 * lowest)]), axis=0)
-    candidates |= fixed
+    candidates = np.unique(candidates | fixed, axis=0)
     comparison = compare(problem, candidates, step)
     best = choose(criterion, comparison.supports, comparison.ebic, comparison.row_losses)
     shape = comparison.fits[best][0].hidden

@@ -63,9 +63,12 @@ def prepare(
     split = rows.Split(parameters.folds(estimator.cv), estimator.test_size, checkpoints.seed)
     objective = estimator._make_objective(y, weight)
     learn, held_out = split.hold_out(data, y, groups, objective)
-    if len(held_out):
-        objective = estimator._make_objective(y[learn], None if weight is None else weight[learn])
-    folds = split.folds(data, y, groups, objective, learn)
+    counted = None if weight is None else weight[learn] > 0
+    counting = learn if counted is None else learn[counted]
+    if len(counting) < len(y):
+        objective = estimator._make_objective(y[counting], None if weight is None else weight[counting])
+    folds = split.folds(data, y, groups, objective, learn, counted)
+    learn = counting
     encoder = TableEncoder(feature_groups=estimator.feature_groups, never_keep=estimator.never_keep)
     data.learn(encoder, learn)
     fixed = fixed_groups(encoder, estimator.always_keep)
@@ -91,4 +94,4 @@ def prepare(
 
 def _training(estimator: Any, n_columns: int) -> Training:
     chosen = {name: getattr(estimator, name) for name in ("max_iter", "batch_size")}
-    return training_for(n_columns, **{name: value for name, value in chosen.items() if not isinstance(value, str)})
+    return training_for(n_columns, **{name: int(value) for name, value in chosen.items() if not isinstance(value, str)})

@@ -114,9 +114,18 @@ class Split:
         return None if few else strata
 
     def folds(
-        self, data: Data, y: np.ndarray, groups: np.ndarray | None, objective: Objective, learn: np.ndarray
+        self,
+        data: Data,
+        y: np.ndarray,
+        groups: np.ndarray | None,
+        objective: Objective,
+        learn: np.ndarray,
+        counted: np.ndarray | None = None,
     ) -> Folds:
-        """The folds of the rows to learn from, numbered from 0; ``objective`` is that of these rows.
+        """The folds of the rows to learn from that count, numbered from 0; ``objective`` is that of these rows.
+
+        Which do is bool, shape (len(learn),), or None for all; a splitter is given the others too, and its folds then
+        go without them.
 
         Raises
         ------
@@ -124,22 +133,23 @@ class Split:
             If there are fewer rows, or groups, than two a fold (one for groups), or a splitter gives an empty part or
             rows that there are not.
         """
+        counted = np.ones(len(learn), dtype=bool) if counted is None else counted
         groups = None if groups is None else groups[learn]
         strata = None if objective.strata is None else objective.strata.cpu()
         if isinstance(self.cv, int | np.integer):
-            n_folds = int(self.cv)
+            n_folds, n_rows = int(self.cv), int(counted.sum())
             if groups is not None:
-                return self._group_folds(n_folds, groups, strata)
-            if len(learn) < 2 * n_folds:
+                return self._group_folds(n_folds, groups[counted], strata)
+            if n_rows < 2 * n_folds:
                 raise refusal(
                     "X",
                     expected=f"at least 2 rows for each of cv={n_folds} folds",
-                    received=f"n_samples = {len(learn)}",
+                    received=f"n_samples = {n_rows}",
                     remedy="bring more rows, or lower cv",
                 )
-            return balanced_folds(len(learn), n_folds, strata, torch.Generator().manual_seed(self.seed))
+            return balanced_folds(n_rows, n_folds, strata, torch.Generator().manual_seed(self.seed))
         splits = self._splits(data.for_splitter(learn), y[learn], groups) if hasattr(self.cv, "split") else self.cv
-        return Folds(_checked(splits, len(learn)))
+        return Folds(_without(_checked(splits, len(learn)), counted))
 
     def _group_folds(self, n_folds: int, groups: np.ndarray, strata: torch.Tensor | None) -> Folds:
         found = len(np.unique(groups))
@@ -155,6 +165,22 @@ class Split:
         else:
             splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=self.seed)
         return Folds(_checked(splitter.split(groups, strata, groups), len(groups)))
+
+
+def _without(pairs: Pairs, counted: np.ndarray) -> Pairs:
+    """Pairs of numbers of the rows that count, bool, shape (n_rows,), numbered among these."""
+    if counted.all():
+        return pairs
+    places = counted.cumsum() - 1
+    counting = [(places[outside[counted[outside]]], places[inside[counted[inside]]]) for outside, inside in pairs]
+    if any(len(part) == 0 for pair in counting for part in pair):
+        raise refusal(
+            "cv",
+            expected="rows of weight above 0 on both sides of each fold",
+            received="a side without",
+            remedy="use another splitter, or leave out the rows of weight 0",
+        )
+    return counting
 
 
 def _checked(splits: Any, n_rows: int) -> Pairs:
