@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from l0gates.selection.engine.search import compare, search
+from l0gates.selection.engine.path import Path
+from l0gates.selection.engine.search import compare, narrowed, search
 from selection.engine.problems import linear, no_step, problem
 
 
@@ -26,6 +27,29 @@ def test_as_many_are_kept_as_asked_for_and_fixed_ones_always():
     assert search(problem(X, y), criterion="ebic", n_kept=3, step=no_step).support.sum() == 3
     kept = search(problem(X, y, fixed=[5]), criterion="ebic", n_kept=None, step=no_step).support
     assert np.flatnonzero(kept).tolist() == [0, 2, 5]
+
+
+@pytest.mark.parametrize("n_kept", [0, 2, 8])
+def test_narrower_paths_put_right_what_the_first_one_had_in_the_wrong_order(n_kept):
+    """Groups 0 and 2 matter and close third and fourth from the end, which is among the last twice as many."""
+    X, y = linear()
+    made = problem(X, y, groups=[0, 1, 2, 3, 4, 5, 6, 7], fixed=[])
+    last = np.array([3, 1, 4, 5, 6, 2, 2, 2])
+    support = np.arange(7)[:, None] < last
+    path = Path(np.ones(7), support * 0.9, support, np.zeros(7), np.zeros(7))
+    assert path.order()[:4].tolist() == [4, 3, 2, 0]
+    kept = narrowed(made, path, n_kept, no_step)
+    assert len(kept) == n_kept
+    assert n_kept != 2 or sorted(kept) == [0, 2]
+
+
+def test_a_problem_of_some_groups_holds_their_columns():
+    X, y = linear()
+    part = problem(X, y, groups=[0, 1, 0, 2, 2, 1, 3, 3], fixed=[2]).restricted(np.array([1, 2]), seed=5)
+    assert part.groups.tolist() == [0, 1, 1, 0]
+    assert part.fixed.tolist() == [False, True]
+    expected = ((X - X.mean(0)) / X.std(0))[:, [1, 3, 4, 5]]
+    np.testing.assert_allclose(part.table.rows(torch.arange(300)), expected, atol=1e-5)
 
 
 def test_a_path_without_a_column_has_an_empty_choice():

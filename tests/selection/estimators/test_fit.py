@@ -262,7 +262,7 @@ def test_verbose_writes_a_line_for_each_tenth_where_there_is_no_terminal(capsys)
 def test_iterations_are_those_of_the_path():
     X, y = linear()
     calls = []
-    selector = L0FeatureSelector(**LINEAR, n_features_to_select=2)
+    selector = L0FeatureSelector(**LINEAR, n_features_to_select=5)
     selector.fit_with_progress(X, y, lambda done, total: calls.append(done))
     refits = 2 * 15  # of the columns kept and of all columns, by linear models of .375 * 40 steps
     assert selector.n_iter_ == len(calls) - 1 - refits

@@ -1,9 +1,10 @@
 """What a path is trained on and sets of columns are compared on."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..objectives import Objective
@@ -62,3 +63,16 @@ class Problem:
     def shapes(self) -> list[Shape]:
         """What is refitted: the networks, and a linear model beside them."""
         return list(dict.fromkeys([self.hidden, ()]))
+
+    def restricted(self, groups: np.ndarray, *, seed: int) -> Self:
+        """The problem with some of the groups alone, by their rising numbers; without checkpoints."""
+        kept = torch.from_numpy(groups).to(self.groups.device)
+        columns = torch.isin(self.groups, kept).nonzero().flatten()
+        return replace(
+            self,
+            table=self.table.restricted(columns),
+            groups=torch.searchsorted(kept, self.groups[columns]),
+            fixed=self.fixed[kept],
+            seed=seed,
+            checkpoints=None,
+        )

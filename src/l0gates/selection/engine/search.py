@@ -1,5 +1,6 @@
 """The whole search: train the path, refit what is promising on it, choose, and try the best set without each column."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,9 @@ from .path import Path, PathTraining
 from .problem import Problem
 from .refit import Refit, refit
 
+# Where a number is asked for, paths of their own part so many times as many columns: the first one starts from all, and
+# what it had to learn about the others stays in its networks.
+_NARROWER = (2.0, 1.4)
 # Rounds in which the best set is tried without each of its columns.
 _THINNING_ROUNDS = 3
 
@@ -140,11 +144,35 @@ def search(problem: Problem, *, criterion: str, n_kept: int | None, step: Callab
     path = train_path(problem, step)
     if n_kept is not None:
         support = np.zeros(len(problem.fixed), dtype=bool)
-        support[path.order()[:n_kept]] = True
+        support[narrowed(problem, path, n_kept, step)] = True
         comparison = compare(problem, support[None], step)
     else:
         comparison, support = _by_criterion(problem, path, criterion, step)
     return Selection(support, path, comparison)
+
+
+def narrowed(problem: Problem, path: Path, n_kept: int, step: Callable[[], None]) -> np.ndarray:
+    """The groups that close last on ever narrower paths: int64, shape (n_kept,).
+
+    A new path of the last groups of the one before, with new networks and batches, decides among these; twice.
+    """
+    kept, order = np.arange(len(problem.fixed)), path.order()
+    for number, count in enumerate(narrower(len(kept), n_kept)):
+        kept = np.sort(kept[order[:count]])
+        order = train_path(problem.restricted(kept, seed=problem.seed + 2 + number), step).order()
+    return np.asarray(kept[order[:n_kept]])
+
+
+def narrower(n_groups: int, n_kept: int) -> list[int]:
+    """How many groups the narrower paths start from, on the way from ``n_groups`` to ``n_kept``.
+
+    Examples
+    --------
+    >>> narrower(617, 50), narrower(60, 50), narrower(10, 0)
+    ([100, 70], [], [])
+    """
+    counts = [math.ceil(factor * n_kept) for factor in _NARROWER]
+    return [count for count in counts if 0 < count < n_groups]
 
 
 def _by_criterion(

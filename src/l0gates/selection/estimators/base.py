@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 from ..encoding.source import is_frame, refuse_others, source_of
 from ..engine.methods import at_rate, stable
 from ..engine.problem import Problem
-from ..engine.search import Selection, search
+from ..engine.search import Selection, narrower, search
 from ..engine.steps import Progress, Steps
 from ..engine.threads import threads_for
 from ..objectives import Objective
@@ -182,9 +182,14 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
     def _expected_steps(self, problem: Problem) -> int:
         training, n_shapes = problem.training, len(problem.shapes)
         n_paths = 1 + 2 * self._n_pairs()
-        refits = 2 if self.n_features_to_select == "auto" and n_paths == 1 and self.fdr is None else 1
+        n_kept, searched = self._n_kept(problem), n_paths == 1 and self.fdr is None
+        refits = 2 if searched and n_kept is None else 1
+        n_paths += len(narrower(len(problem.fixed), n_kept)) if searched and n_kept is not None else 0
         final = (1 + n_shapes) * final_iter(problem) if self._predicts else n_shapes * training.refit_iter
         return int(n_paths * 1.3 * training.max_iter) + n_shapes * refits * training.refit_iter + final
+
+    def _n_kept(self, problem: Problem) -> int | None:
+        return parameters.count_to_select(self.n_features_to_select, len(problem.fixed), least=int(problem.fixed.sum()))
 
     def _n_pairs(self) -> int:
         return 25 if self.stability is True else int(self.stability)
@@ -214,9 +219,7 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
     def _choose(self, problem: Problem, step: Steps) -> Selection:
         for former in ("knockoffs_", "stability_"):
             self.__dict__.pop(former, None)
-        n_kept = parameters.count_to_select(
-            self.n_features_to_select, len(problem.fixed), least=int(problem.fixed.sum())
-        )
+        n_kept = self._n_kept(problem)
         if self.fdr is not None:
             selection, self.knockoffs_ = at_rate(problem, self.fdr, step=step)
             return selection
