@@ -1,7 +1,7 @@
 """What the estimators share: their parameters, and the order of a fit."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -89,13 +89,15 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
         self, X: Any, y: Any, progress: Progress | None, *, sample_weight: Any = None, groups: Any = None
     ) -> Self:
         """As :meth:`fit`; ``progress`` is called with the steps done and their estimated total."""
-        parameters.check(self)
-        X = self._checked_columns(X, reset=True, least=2)
-        y = plain(y)
-        check_consistent_length(X, y, sample_weight, groups)
-        weight = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
-        with self._shown(progress) as shown:
-            return self._fit(TableData(X, len(y)), y, weight, None if groups is None else np.asarray(groups), shown)
+        with self._whole_or_not_at_all():
+            parameters.check(self)
+            X = self._checked_columns(X, reset=True, least=2)
+            y = plain(y)
+            check_consistent_length(X, y, sample_weight, groups)
+            weight = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
+            groups = None if groups is None else np.asarray(groups)
+            with self._shown(progress) as shown:
+                return self._fit(TableData(X, len(y)), y, weight, groups, shown)
 
     def fit_batches(self, batches: Iterable[Any]) -> Self:
         """As :meth:`fit`, from a table that need not fit into memory.
@@ -119,13 +121,11 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
             As :meth:`fit`, and if the batches can be read only once, change their order, or hold columns, target and
             weight of different lengths.
         """
-        parameters.check(self)
-        data = BatchData(batches, lambda X, first: self._checked_columns(X, reset=first))
-        try:
-            with self._shown(None) as shown:
+        with self._whole_or_not_at_all():
+            parameters.check(self)
+            data = BatchData(batches, lambda X, first: self._checked_columns(X, reset=first))
+            with closing(data), self._shown(None) as shown:
                 return self._fit(data, plain(data.y), data.weight, None, shown)
-        finally:
-            data.close()
 
     def transform(self, X: Any) -> Any:
         """Keep the selected columns.
@@ -167,6 +167,19 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
             problem.checkpoints.clear()
         step.finish()
         return self
+
+    @contextmanager
+    def _whole_or_not_at_all(self) -> Iterator[None]:
+        """A fit that fails or is interrupted leaves the estimator as it was, but for paths that a warm start takes."""
+        before = self.__dict__.copy()
+        try:
+            yield
+        except BaseException:
+            last = vars(self).get("_last_path")
+            self.__dict__ = before
+            if last is not None and last.has_paths:
+                self._last_path = last
+            raise
 
     @contextmanager
     def _shown(self, progress: Progress | None) -> Iterator[Progress]:

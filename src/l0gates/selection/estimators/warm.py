@@ -50,6 +50,11 @@ class LastPath(Checkpoints):
         self._before: dict[str, _State] = before._ends if before is not None and same else {}
         self._ends: dict[str, _State] = {}
 
+    @property
+    def has_paths(self) -> bool:
+        """Whether a path was trained to its end."""
+        return bool(self._ends)
+
     def restore(self, training: PathTraining, problem: Problem) -> None:
         """Bring a fresh training to the end of a path that was trained before, or to its last checkpoint."""
         key = fingerprint(problem) if self._before else ""
