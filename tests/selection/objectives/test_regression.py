@@ -1,5 +1,7 @@
 """Regression losses, likelihoods and scores against scikit-learn, SciPy and direct computation."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -84,6 +86,19 @@ def test_a_wild_output_has_a_large_poisson_loss_and_not_an_infinite_one():
     assert losses.isfinite().all()
     assert outputs.grad.isfinite().all()
     assert outputs.grad[1] > outputs.grad[2] > 1e12
+
+
+def test_a_wild_output_predicts_a_large_count_and_not_an_infinite_one():
+    objective = make_objective(np.array([0, 1, 5]), loss="poisson")
+    small, edge, wild = objective.decode(torch.tensor([[-2.0], [30.0], [800.0]]))
+    assert small == pytest.approx(2 * np.exp(-2))
+    # Beyond 30 the straight line that the loss goes on with.
+    assert wild == pytest.approx(edge * (1 + 800 - 30))
+
+
+def test_a_quantile_may_be_any_real_number():
+    objective = make_objective(Y, loss="quantile", quantile=np.float32(0.25))
+    assert json.dumps(objective.state()) == json.dumps(make_objective(Y, loss="quantile", quantile=0.25).state())
 
 
 @pytest.mark.parametrize(

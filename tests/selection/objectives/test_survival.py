@@ -100,6 +100,12 @@ def test_the_baseline_moves_against_the_log_risks_and_does_not_overflow():
     assert np.isfinite(breslow_baseline(time, event, log_risk=300 * log_risk)[1]).all()
 
 
+def test_before_the_first_event_nobody_is_at_risk_whatever_the_risk():
+    times, hazard = np.array([1.0, 2.0]), np.array([0.1, 0.3])
+    survival = survival_function(times, hazard, log_risk=np.array([0.0, 2000.0, -2000.0]), at=np.array([0.5, 1.5]))
+    np.testing.assert_allclose(survival, [[1, np.exp(-0.1)], [1, 0], [1, 1]])
+
+
 def test_the_gradient_is_that_of_the_partial_likelihood():
     time, event, log_risk, _ = survival_data(30)
     (batch,) = Survival(time, event).batches(torch.arange(30).unsqueeze(0))

@@ -5,6 +5,7 @@ They stand apart from :class:`Regression`, which adds standardisation, several o
 
 import math
 from abc import ABC, abstractmethod
+from numbers import Real
 
 import numpy as np
 import torch
@@ -185,8 +186,7 @@ class PoissonLoss(RowLoss):
 
     def __call__(self, outputs: Tensor, target: Tensor) -> Tensor:
         """The rate - target + target log(target / rate)."""
-        below = outputs.clamp(max=_STEEPEST)
-        rate = below.exp() * (1 + outputs - below)
+        rate = _rate(outputs)
         saturated: Tensor = torch.special.xlogy(target, target)
         return rate - target * (1 + outputs) + saturated
 
@@ -219,7 +219,13 @@ class PoissonLoss(RowLoss):
 
     def response(self, prediction: np.ndarray) -> np.ndarray:
         """The rate."""
-        return np.asarray(np.exp(prediction))
+        return np.asarray(_rate(torch.tensor(prediction)).numpy())
+
+
+def _rate(outputs: Tensor) -> Tensor:
+    """The exponential, bounded."""
+    below = outputs.clamp(max=_STEEPEST)
+    return below.exp() * (1 + outputs - below)
 
 
 def row_loss(name: str, quantile: float) -> RowLoss:
@@ -238,7 +244,7 @@ def row_loss(name: str, quantile: float) -> RowLoss:
         If the name is none of these, or the quantile not between 0 and 1.
     """
     check_choice("loss", name, LOSSES)
-    if isinstance(quantile, bool) or not isinstance(quantile, int | float) or not 0 < quantile < 1:
+    if isinstance(quantile, bool) or not isinstance(quantile, Real) or not 0 < float(quantile) < 1:
         raise refusal("quantile", expected="a number in (0, 1)", received=repr(quantile), remedy="0.5 is the median")
     if name == "quantile":
         return PinballLoss(float(quantile))

@@ -76,8 +76,8 @@ class Regression(Objective):
         self.null_loss = float(np.average(elements @ self._units, weights=each))
 
     def _configure(self, loss: str, quantile: float, *, columns: int) -> None:
-        self._name, self._quantile, self._columns = loss, quantile, columns
         self._loss = row_loss(loss, quantile)
+        self._name, self._quantile, self._columns = loss, float(quantile), columns
         self.n_outputs = max(1, columns)
         self.score_name = self._loss.score_name
 

@@ -159,7 +159,9 @@ def cumulative_hazard_function(
     if np.isnan(at).any():
         raise refusal("times", expected="numbers", received="NaN among them", remedy="leave it out")
     steps = np.concatenate([[0.0], cumulative_hazard])[np.searchsorted(times, at, side="right")]
-    return np.asarray(np.exp(log_risk)[:, None] * steps)
+    # By logarithms: an infinite risk times no hazard would be NaN.
+    with np.errstate(over="ignore", divide="ignore"):
+        return np.asarray(np.exp(log_risk[:, None] + np.log(steps)))
 
 
 def survival_function(
