@@ -12,7 +12,7 @@ from sklearn.model_selection import (
 )
 
 from l0gates import ArgumentError
-from l0gates.selection import L0Regressor
+from l0gates.selection import L0FeatureSelector, L0Regressor
 from l0gates.selection.estimators.data import TableData
 from l0gates.selection.estimators.rows import Split
 from l0gates.selection.objectives import make_objective
@@ -151,3 +151,19 @@ def test_without_a_hold_out_each_row_is_scored_by_the_network_that_has_not_seen_
     assert fitted.scores_["n_rows"] == N
     assert 0.8 < fitted.scores_["kept"] < fitted.score(X, y)
     assert fitted.scores_["difference"] == pytest.approx(fitted.scores_["kept"] - fitted.scores_["all"])
+
+
+def test_the_task_is_that_of_all_rows_whichever_are_held_out():
+    X, y = linear(100)
+    labels = np.arange(100) % 20
+    labels[5] = 20  # With this row there are 21 values, a quantity; without it 20, labels.
+    indicator = np.column_stack([y > 0, X[:, 0] > 0]).astype(int)
+    indicator[5, 0] = 2
+    for target in (labels, indicator):
+        names = [
+            L0FeatureSelector(**LINEAR | {"random_state": seed}, n_features_to_select=2, test_size=0.4)
+            .fit(X, target)
+            .scores_["name"]
+            for seed in range(4)
+        ]
+        assert names == ["R2"] * 4

@@ -57,7 +57,10 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
     # Whether a model for predictions is refitted, with more steps than are needed to compare sets of columns.
     _predicts = True
 
-    def _make_objective(self, y: Any, sample_weight: np.ndarray | None) -> Objective:
+    def _task_of(self, y: Any) -> str:
+        raise NotImplementedError
+
+    def _make_objective(self, y: Any, sample_weight: np.ndarray | None, task: str) -> Objective:
         raise NotImplementedError
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:

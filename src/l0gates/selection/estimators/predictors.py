@@ -91,13 +91,14 @@ class L0Classifier(ClassifierMixin, GatePredictor):  # type: ignore[misc]
         objective = self.objective_
         return np.asarray(objective.classes if hasattr(objective, "classes") else np.arange(objective.n_outputs))
 
-    def _make_objective(self, y: Any, sample_weight: np.ndarray | None) -> Objective:
+    def _task_of(self, y: Any) -> str:
+        return "classification"
+
+    def _make_objective(self, y: Any, sample_weight: np.ndarray | None, task: str) -> Objective:
         if not callable(self.loss):
             check_choice("loss", self.loss, ("log_loss",))
         loss = self.loss if callable(self.loss) else "auto"
-        return make_objective(
-            y, "classification", loss=loss, sample_weight=sample_weight, class_weight=self.class_weight
-        )
+        return make_objective(y, task, loss=loss, sample_weight=sample_weight, class_weight=self.class_weight)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -134,5 +135,8 @@ class L0Regressor(RegressorMixin, GatePredictor):  # type: ignore[misc]
     loss: Any = "squared"
     quantile: float = 0.5
 
-    def _make_objective(self, y: Any, sample_weight: np.ndarray | None) -> Objective:
-        return make_objective(y, "regression", loss=self.loss, quantile=self.quantile, sample_weight=sample_weight)
+    def _task_of(self, y: Any) -> str:
+        return "regression"
+
+    def _make_objective(self, y: Any, sample_weight: np.ndarray | None, task: str) -> Objective:
+        return make_objective(y, task, loss=self.loss, quantile=self.quantile, sample_weight=sample_weight)

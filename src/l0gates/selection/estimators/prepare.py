@@ -61,12 +61,13 @@ def prepare(
     """
     checkpoints = last_path(estimator, y, weight, groups)
     split = rows.Split(parameters.folds(estimator.cv), estimator.test_size, checkpoints.seed)
-    objective = estimator._make_objective(y, weight)
+    task = estimator._task_of(y)
+    objective = estimator._make_objective(y, weight, task)
     learn, held_out = split.hold_out(data, y, groups, objective)
     counted = None if weight is None else weight[learn] > 0
     counting = learn if counted is None else learn[counted]
     if len(counting) < len(y):
-        objective = estimator._make_objective(y[counting], None if weight is None else weight[counting])
+        objective = estimator._make_objective(y[counting], None if weight is None else weight[counting], task)
     folds = split.folds(data, y, groups, objective, learn, counted)
     learn = counting
     encoder = TableEncoder(feature_groups=estimator.feature_groups, never_keep=estimator.never_keep)

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ...ops.scalars import check_choice
-from ..objectives import TASKS, Objective, make_objective
+from ..objectives import Objective, infer_task, make_objective
 from .base import GateEstimator
 
 
@@ -139,11 +138,13 @@ class L0FeatureSelector(GateEstimator):
 
     _predicts = False
 
-    def _make_objective(self, y: Any, sample_weight: np.ndarray | None) -> Objective:
-        check_choice("task", self.task, TASKS)
+    def _task_of(self, y: Any) -> str:
+        return infer_task(y, self.task, loss=self.loss)
+
+    def _make_objective(self, y: Any, sample_weight: np.ndarray | None, task: str) -> Objective:
         return make_objective(
             y,
-            self.task,
+            task,
             loss=self.loss,
             quantile=self.quantile,
             sample_weight=sample_weight,

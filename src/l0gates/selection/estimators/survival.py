@@ -110,5 +110,8 @@ class L0CoxSurvivalAnalysis(GatePredictor):
         log_risk = np.asarray(self.objective_.decode(predict()))
         self.event_times_, self.cum_baseline_hazard_ = breslow_baseline(time, event, log_risk=log_risk, weight=weight)
 
-    def _make_objective(self, y: Any, sample_weight: np.ndarray | None) -> Objective:
-        return make_objective(y, "survival", sample_weight=sample_weight)
+    def _task_of(self, y: Any) -> str:
+        return "survival"
+
+    def _make_objective(self, y: Any, sample_weight: np.ndarray | None, task: str) -> Objective:
+        return make_objective(y, task, sample_weight=sample_weight)

@@ -22,7 +22,7 @@ TASKS = ("auto", "classification", "regression", "survival")
 MOST_CLASSES = 20
 
 
-def infer_task(y: Any, task: str = "auto") -> str:
+def infer_task(y: Any, task: str = "auto", *, loss: str | Loss = "auto") -> str:
     """``"classification"``, ``"regression"`` or ``"survival"``.
 
     Parameters
@@ -34,6 +34,8 @@ def infer_task(y: Any, task: str = "auto") -> str:
         One of the three, or ``"auto"``: a structured target is one of survival; with several columns, zeros and ones
         are labels to classify and other numbers are regressed; with one, numbers with a fraction or with more than 20
         distinct values are regressed and anything else is classified.
+    loss
+        With ``"auto"`` a loss of regression asks for one.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def infer_task(y: Any, task: str = "auto") -> str:
             remedy='pass one of them, or task="survival"',
         )
     if task == "auto":
-        task = _inferred(y)
+        task = "regression" if isinstance(loss, str) and loss != "auto" else _inferred(y)
     _check_suits(y, task)
     return task
 
@@ -117,7 +119,7 @@ def make_objective(
         As for :func:`infer_task`. For survival a structured array with a bool field (the event) and a numeric one
         (the time), as scikit-survival has it, or an array of shape (rows, 2) with time and event.
     task
-        As for :func:`infer_task`; with ``"auto"`` a loss of regression asks for one.
+        As for :func:`infer_task`.
     loss
         ``"auto"`` is the squared error, the cross-entropy or Cox's partial likelihood, by the task. For regression also
         ``"squared"``, ``"absolute"``, ``"huber"``, ``"poisson"`` or ``"quantile"``; or, for any task, a function, see
@@ -142,9 +144,7 @@ def make_objective(
     'D2'
     """
     y = plain(y)
-    if task == "auto" and isinstance(loss, str) and loss != "auto" and y.dtype.names is None:
-        task = "regression"
-    task = infer_task(y, task)
+    task = infer_task(y, task, loss=loss)
     _check_loss_suits(loss, task)
     weight = _weights(y, task, sample_weight=sample_weight, class_weight=class_weight)
     target = None
