@@ -107,19 +107,74 @@ def test_pairs_of_rows_are_folds_by_number_or_mask():
             "X: expected at least 2 rows for each of cv=61 folds; received n_samples = 120; bring more ro",
         ),
         (25, None, GROUPS, "groups: expected at least one group for each of cv=25 folds; received 24 groups; lower cv"),
-        ([], None, None, "cv: expected at least one pair of rows; received none; use another splitter"),
+        ([], None, None, "cv: expected at least one pair of rows; received none; pass other pairs"),
+        (iter([]), None, None, "cv: expected at least one pair of rows; received none; pass a list of pairs: an itera"),
         ([([0], [])], None, None, "cv: expected pairs of row numbers below 120, neither of them empty; received othe"),
         ([([0], [120])], None, None, "cv: expected pairs of row numbers below 120, neither of them empty; received ot"),
         ([([0], [1])], 0.2, None, "cv: expected a number of folds or a splitter beside test_size; received pairs of r"),
         (GroupKFold(3), None, None, "cv: expected a splitter for these rows; received GroupKFold, which says: The 'g"),
         (TimeSeriesSplit(3), N, None, "test_size: expected at least 2 rows to learn from and 2 held out; received 12"),
         (3, 1, None, "test_size: expected at least 2 rows to learn from and 2 held out; received 1, which gives 119"),
-        (PredefinedSplit(np.arange(N) % 2), 0.2, None, "cv: expected pairs of row numbers below 96, neither of them e"),
+        (3, N, None, "test_size: expected at least 2 rows to learn from and 2 held out; received 120, which gives 0 "),
+        (3, 24, GROUPS, "test_size: expected at least 1 of the groups to learn from and 1 held out; received 24, whic"),
+        (
+            PredefinedSplit(np.arange(N) % 2),
+            0.2,
+            None,
+            "cv: expected pairs of row numbers below 96, neither of them empty; received others; leave out test_size, ",
+        ),
     ],
 )
 def test_folds_that_cannot_be_are_refused(cv, test_size, groups, message):
     with pytest.raises(ArgumentError) as refusal:
         split(cv, test_size, groups=groups)
+    assert str(refusal.value).startswith(message)
+
+
+def test_a_class_of_a_single_row_is_learned_from_and_the_others_are_balanced():
+    y = np.array(["few"] * 20 + ["many"] * 99 + ["one"])
+    sizes = {
+        tuple(np.unique(y[Split(4, 0.2, seed).hold_out(None, y, None, make_objective(y))[1]], return_counts=True)[1])
+        for seed in range(8)
+    }
+    assert sizes == {(4, 20)}
+
+
+def test_sets_of_labels_of_a_single_row_are_held_out_as_others_are():
+    codes = np.concatenate([np.zeros(60, dtype=int), np.arange(1, 61)])
+    y = codes[:, None] >> np.arange(6) & 1
+    _, held_out = Split(4, 0.2, 0).hold_out(None, y, None, make_objective(y))
+    assert (codes[held_out] > 0).sum() == 12
+
+
+def test_the_only_group_of_a_class_is_learned_from():
+    y = np.where(GROUPS == 7, "rare", "usual")
+    for seed in range(8):
+        learn, held_out = Split(4, 0.4, seed).hold_out(None, y, GROUPS, make_objective(y))
+        assert (y[learn] == "rare").sum() == 5
+        assert len(held_out) == 50
+
+
+def test_groups_are_not_balanced_where_no_class_has_a_row_for_each_fold():
+    y = np.arange(N) // 3
+    _, _, folds = split(4, None, groups=GROUPS, y=y)
+    assert [len(inside) for inside in folds.inside] == [30] * 4
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ([None] + ["a", "b"] * 59 + ["c"], "groups: expected a group for each row; received none in row 0; give rows"),
+        (
+            [1.0] * 60 + [np.nan] * 60,
+            "groups: expected a group for each row; received none in row 60; give rows that b",
+        ),
+        (np.array([1, "a"] * 60, dtype=object), "groups: expected values of one type; received int, str; convert them"),
+    ],
+)
+def test_groups_that_are_missing_or_mixed_are_refused(groups, message):
+    with pytest.raises(ArgumentError) as refusal:
+        L0Regressor(**LINEAR).fit(*linear(), groups=groups)
     assert str(refusal.value).startswith(message)
 
 

@@ -28,6 +28,7 @@ from .kept_columns import kept_columns
 from .notes import warn
 from .outcome import Outcome, final_iter
 from .prepare import prepare
+from .rows import checked_groups
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -98,9 +99,8 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
             y = plain(y)
             check_consistent_length(X, y, sample_weight, groups)
             weight = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
-            groups = None if groups is None else np.asarray(groups)
             with self._shown(progress) as shown:
-                return self._fit(TableData(X, len(y)), y, weight, groups, shown)
+                return self._fit(TableData(X, len(y)), y, weight, checked_groups(groups), shown)
 
     def fit_batches(self, batches: Iterable[Any]) -> Self:
         """As :meth:`fit`, from a table that need not fit into memory.

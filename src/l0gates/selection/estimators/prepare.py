@@ -10,7 +10,7 @@ from ..encoding import TableEncoder
 from ..engine.problem import Problem
 from ..engine.table import Table
 from ..engine.training import Training, training_for
-from . import parameters, rows
+from . import parameters, rows, scores
 from .columns import fixed_groups
 from .data import Data
 from .notes import warn
@@ -67,9 +67,10 @@ def prepare(
     counted = None if weight is None else weight[learn] > 0
     counting = learn if counted is None else learn[counted]
     if len(counting) < len(y):
-        objective = estimator._make_objective(y[counting], None if weight is None else weight[counting], task)
+        objective = scores.objective_of(estimator, y, weight, counting, task)
     folds = split.folds(data, y, groups, objective, learn, counted)
     learn = counting
+    scores.check(objective, y, weight, learn=learn, held_out=held_out, folds=folds)
     encoder = TableEncoder(feature_groups=estimator.feature_groups, never_keep=estimator.never_keep)
     data.learn(encoder, learn)
     fixed = fixed_groups(encoder, estimator.always_keep)

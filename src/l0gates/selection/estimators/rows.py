@@ -1,5 +1,6 @@
 """Which rows are held out, and which fold each of the others belongs to."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -11,9 +12,13 @@ from sklearn.model_selection import GroupKFold, GroupShuffleSplit, StratifiedGro
 from ...errors import refusal
 from ..engine.folds import Folds, balanced_folds
 from ..objectives import Objective
+from ..objectives.arrays import is_missing
 from .data import Data
 
 Pairs = list[tuple[np.ndarray, np.ndarray]]
+
+# Draws of the groups to hold out, of which the first that leaves rows of the most classes is taken.
+_DRAWS = 10
 
 
 @dataclass(frozen=True)
@@ -41,26 +46,29 @@ class Split:
 
         Groups are not parted; where ``cv`` never learns from what comes after, as in time series, the last rows are
         held out, with the gap before them that ``cv`` leaves, and without the rows before them of their groups; else
-        classes are balanced, unless one has a single row.
+        classes are balanced, and those of a single row are learned from.
 
         Raises
         ------
         ArgumentError
-            If ``cv`` gives pairs of rows, which know nothing of rows held out, or fewer than two rows are left on
-            either side.
+            If ``cv`` gives pairs of rows, which know nothing of rows held out, or fewer than two rows, or no group,
+            are left on either side.
         """
         numbers = np.arange(len(y))
         if self.test_size is None:
             return numbers, numbers[:0]
         learn, held_out = self._parted(data, y, groups, objective)
-        if min(len(learn), len(held_out)) < 2:
+        self._check_sizes("rows", len(learn), len(held_out), least=2)
+        return learn, held_out
+
+    def _check_sizes(self, unit: str, n_learn: int, n_held_out: int, *, least: int) -> None:
+        if min(n_learn, n_held_out) < least:
             raise refusal(
                 "test_size",
-                expected="at least 2 rows to learn from and 2 held out",
-                received=f"{self.test_size}, which gives {len(learn)} and {len(held_out)}",
-                remedy="use .2, or None for a score out of fold",
+                expected=f"at least {least} {unit} to learn from and {least} held out",
+                received=f"{self.test_size}, which gives {max(0, n_learn)} and {n_held_out}",
+                remedy="hold out fewer or more, or use None for a score out of fold",
             )
-        return learn, held_out
 
     def _parted(
         self, data: Data, y: np.ndarray, groups: np.ndarray | None, objective: Objective
@@ -82,12 +90,22 @@ class Split:
                 apart = None if groups is None else ~np.isin(groups[learn], groups[held_out])
                 return learn if apart is None else learn[apart], held_out
         if groups is not None:
-            splitter = GroupShuffleSplit(1, test_size=self.test_size, random_state=self.seed)
-            train, test = next(splitter.split(numbers, groups=groups))
-            return train, test
-        strata = self._strata_to_hold_out(objective)
-        train, test = train_test_split(numbers, test_size=self.test_size, random_state=self.seed, stratify=strata)
-        return np.sort(train), np.sort(test)
+            return self._parted_groups(groups, objective)
+        n_held_out = self._n_held_out(len(y))
+        self._check_sizes("rows", len(y) - n_held_out, n_held_out, least=2)
+        drawn, strata = self._strata_to_hold_out(objective, n_held_out)
+        _, test = train_test_split(drawn, test_size=n_held_out, random_state=self.seed, stratify=strata)
+        return np.setdiff1d(numbers, test), np.sort(test)
+
+    def _parted_groups(self, groups: np.ndarray, objective: Objective) -> tuple[np.ndarray, np.ndarray]:
+        """Groups held out at random, so that as many classes as can be have rows to learn from."""
+        n_groups = len(np.unique(groups))
+        n_held_out = self._n_held_out(n_groups)
+        self._check_sizes("of the groups", n_groups - n_held_out, n_held_out, least=1)
+        draws = GroupShuffleSplit(_DRAWS, test_size=n_held_out, random_state=self.seed).split(groups, groups=groups)
+        strata = np.zeros(len(groups)) if objective.strata is None else objective.strata.cpu().numpy()
+        train, test = max(draws, key=lambda draw: len(np.unique(strata[draw[0]])))
+        return train, test
 
     def _splits(self, X: Any, y: np.ndarray, groups: np.ndarray | None) -> Any:
         """The pairs of a splitter, which may want groups."""
@@ -105,13 +123,20 @@ class Split:
         size = self.test_size or 0
         return int(size) if isinstance(size, Integral) else int(np.ceil(float(size) * n_rows))
 
-    def _strata_to_hold_out(self, objective: Objective) -> np.ndarray | None:
+    @staticmethod
+    def _strata_to_hold_out(objective: Objective, n_held_out: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """The rows to draw from, all but those that are alone in their class, and their classes to balance."""
+        everything = np.arange(objective.n_rows)
         if objective.strata is None:
-            return None
-        strata, n_rows = objective.strata.cpu().numpy(), objective.n_rows
-        counts, n_held_out = np.unique(strata, return_counts=True)[1], self._n_held_out(n_rows)
-        few = counts.min() < 2 or len(counts) > min(n_held_out, n_rows - n_held_out)
-        return None if few else strata
+            return everything, None
+        codes, counts = _counted(objective.strata.cpu().numpy())
+        if not hasattr(objective, "classes"):
+            # Sets of labels that one row has are balanced together.
+            codes, counts = _counted(np.where(counts[codes] == 1, -1, codes))
+        rows = np.flatnonzero(counts[codes] > 1)
+        if np.count_nonzero(counts > 1) <= min(n_held_out, len(rows) - n_held_out):
+            return rows, codes[rows]
+        return (rows if n_held_out < len(rows) else everything), None
 
     def folds(
         self,
@@ -148,8 +173,18 @@ class Split:
                     remedy="bring more rows, or lower cv",
                 )
             return balanced_folds(n_rows, n_folds, strata, torch.Generator().manual_seed(self.seed))
-        splits = self._splits(data.for_splitter(learn), y[learn], groups) if hasattr(self.cv, "split") else self.cv
-        return Folds(_without(_checked(splits, len(learn)), counted))
+        return Folds(_without(self._pairs(data, y, groups, learn), counted))
+
+    def _pairs(self, data: Data, y: np.ndarray, groups: np.ndarray | None, learn: np.ndarray) -> Pairs:
+        """The pairs that ``cv`` gives for the rows to learn from."""
+        if not hasattr(self.cv, "split"):
+            used_up = isinstance(self.cv, Iterator)
+            remedy = "pass a list of pairs: an iterator is used up by one fit" if used_up else "pass other pairs"
+            return _checked(self.cv, len(learn), remedy=remedy)
+        remedy = "use another splitter"
+        if self.test_size is not None:
+            remedy = "leave out test_size, or use a splitter that parts the rows it is given"
+        return _checked(self._splits(data.for_splitter(learn), y[learn], groups), len(learn), remedy=remedy)
 
     def _group_folds(self, n_folds: int, groups: np.ndarray, strata: torch.Tensor | None) -> Folds:
         found = len(np.unique(groups))
@@ -160,7 +195,8 @@ class Split:
                 received=f"{found} groups",
                 remedy="lower cv",
             )
-        if strata is None:
+        # Scikit-learn refuses to balance classes of which none has a row for each fold.
+        if strata is None or int(strata.bincount().max()) < n_folds:
             splitter = GroupKFold(n_folds, shuffle=True, random_state=self.seed)
         else:
             splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=self.seed)
@@ -183,7 +219,38 @@ def _without(pairs: Pairs, counted: np.ndarray) -> Pairs:
     return counting
 
 
-def _checked(splits: Any, n_rows: int) -> Pairs:
+def checked_groups(groups: Any) -> np.ndarray | None:
+    """The groups of the rows as an array of shape (n_rows,); None where there are none.
+
+    Raises
+    ------
+    ArgumentError
+        If one is missing, or they cannot be sorted, as those of several types.
+    """
+    if groups is None:
+        return None
+    each = np.asarray(groups)
+    missing = [row for row, value in enumerate(each) if is_missing(value)] if each.dtype.kind in "Of" else []
+    if missing:
+        received, remedy = f"none in row {missing[0]}", "give rows that belong to no other a group each"
+        raise refusal("groups", expected="a group for each row", received=received, remedy=remedy)
+    try:
+        np.unique(each)
+    except TypeError as error:
+        types = ", ".join(sorted({type(value).__name__ for value in each}))
+        raise refusal(
+            "groups", expected="values of one type", received=types, remedy="convert them to strings, or to numbers"
+        ) from error
+    return each
+
+
+def _counted(strata: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Strata as numbers from 0, and how many rows each has."""
+    codes = np.unique(strata, return_inverse=True)[1]
+    return codes, np.bincount(codes)
+
+
+def _checked(splits: Any, n_rows: int, *, remedy: str = "use another splitter") -> Pairs:
     """A splitter's pairs of row numbers, as arrays of numbers."""
     pairs = []
     for outside, inside in splits:
@@ -193,9 +260,9 @@ def _checked(splits: Any, n_rows: int) -> Pairs:
                 "cv",
                 expected=f"pairs of row numbers below {n_rows}, neither of them empty",
                 received="others",
-                remedy="use another splitter",
+                remedy=remedy,
             )
         pairs.append((parts[0], parts[1]))
     if not pairs:
-        raise refusal("cv", expected="at least one pair of rows", received="none", remedy="use another splitter")
+        raise refusal("cv", expected="at least one pair of rows", received="none", remedy=remedy)
     return pairs

@@ -60,11 +60,12 @@ class L0FeatureSelector(GateEstimator):
         The gates' distribution.
     cv : int, splitter, iterable or None
         Folds, 4 of them for None: networks learn outside of a fold, gates and scores inside. With ``groups`` their
-        rows stay together, in the hold-out too; where a splitter never learns from what comes after, the last rows are
-        held out.
+        rows stay together. Beside ``test_size`` a splitter parts the rows that are left; pairs of row numbers, and
+        splitters that hold some, as PredefinedSplit, are refused.
     test_size : float, int or None
         Rows (or, with groups, groups) to hold out for the score, set apart before anything is learned; None scores
-        out of fold.
+        out of fold. They are the last rows where the splitter in ``cv`` never learns from what comes after, and drawn
+        at random, with classes balanced, beside any other ``cv``.
     max_iter : int or "auto"
         Training steps of the path; "auto" takes 600, and 800 for more than 400 columns.
     batch_size : int or "auto"
