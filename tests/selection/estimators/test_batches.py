@@ -89,6 +89,10 @@ X, Y = linear()
             "batches: expected a target, and a weight, for each row; received shapes (50, 6), (50,), (70,) in batch 0",
         ),
         ([], "batches: expected at least one batch; received none; see fit_batches"),
+        (
+            [(X[:60], Y[:60]), (X[60:], Y[60:, None])],
+            "batches: expected targets of one shape; received ('rows',) and ('rows', 1); see fit_batches",
+        ),
         ([X], "batches: expected batches of (X, y) or (X, y, weight); received ndarray; see fit_batches"),
         (
             [(X, Y), (X, Y, Y)],
@@ -109,6 +113,28 @@ def test_batches_in_another_order_are_refused():
     )
     with pytest.raises(ArgumentError, match=message):
         L0Regressor(**LINEAR).fit_batches(shuffled)
+
+
+class Readings:
+    """Other batches at every reading."""
+
+    def __init__(self, *readings):
+        self.readings = iter(readings)
+
+    def __iter__(self):
+        return iter(next(self.readings))
+
+
+@pytest.mark.parametrize(
+    ("later", "received"),
+    [([(X[:60], Y[:60])], "60 rows where there were 120"), ([], "0 rows"), ([(X, Y)] * 2, "other targets at row 120")],
+)
+def test_fewer_or_more_batches_at_a_later_reading_are_refused(later, received):
+    whole = [(X[:60], Y[:60]), (X[60:], Y[60:])]
+    message = f"^batches: expected the same rows in the same order at every reading; received {received}"
+    for n_whole in (2, 3):  # The first is not read: it is looked at whether the batches start anew.
+        with pytest.raises(ArgumentError, match=message):
+            L0Regressor(**LINEAR).fit_batches(Readings(*[whole] * n_whole, later))
 
 
 def test_batches_with_other_columns_are_refused():

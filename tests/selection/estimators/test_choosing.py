@@ -119,6 +119,14 @@ def test_the_path_and_the_candidates_as_frames_of_both_libraries():
     assert (path.scores[chosen] == selector.candidates_.scores[selector.candidates_.chosen]).all()
 
 
+@pytest.mark.parametrize("weight", [None, np.arange(120) % 3])
+def test_classes_weigh_nothing_in_the_scores_of_candidates(weight):
+    X, y = linear()
+    selector = L0FeatureSelector(**LINEAR, n_features_to_select=1, class_weight="balanced").fit(X, y > 3, weight)
+    assert selector.candidates_.scores.tolist() == [selector.scores_["kept"]]
+    assert selector.candidates_.score_errors.tolist() == [selector.scores_["kept_error"]]
+
+
 def test_a_warm_start_trains_no_path_again_unless_the_data_change():
     X, y = linear()
     cold = L0FeatureSelector(**LINEAR, n_features_to_select=5).fit(X, y)

@@ -58,6 +58,9 @@ class TableData:
         return self._part(rows)
 
 
+_AS_BEFORE = "the same rows in the same order at every reading"
+
+
 class BatchData:
     """Batches of (X, y) or (X, y, weight), read once for the targets and again whenever their columns are needed.
 
@@ -89,6 +92,9 @@ class BatchData:
         parts = [(y, weight) for _, y, weight in self._read(first=True)]
         if not parts:
             raise _refused("at least one batch", "none")
+        shapes = sorted({y.shape[1:] for y, _ in parts})
+        if len(shapes) > 1:
+            raise _refused("targets of one shape", " and ".join(str(("rows", *shape)) for shape in shapes))
         self.y = np.concatenate([y for y, _ in parts])
         weights = [weight for _, weight in parts if weight is not None]
         if weights and len(weights) < len(parts):
@@ -119,15 +125,14 @@ class BatchData:
         for X, y, _ in self._read():
             end = start + len(y)
             if not np.array_equal(y, self.y[start:end]):
-                raise _refused(
-                    "the same rows in the same order at every reading",
-                    f"other targets at row {start}",
-                    "do not shuffle",
-                )
+                raise _refused(_AS_BEFORE, f"other targets at row {start}", "do not shuffle")
             own = np.flatnonzero(place[start:end] >= 0)
             if len(own):
                 yield place[start:end][own], X if len(own) == len(y) else _safe_indexing(X, own)
             start = end
+        if start < len(self.y):
+            received = f"{start} rows where there were {len(self.y)}"
+            raise _refused(_AS_BEFORE, received, "pass an iterable that starts anew, such as a list or a DataLoader")
 
     def learn(self, encoder: TableEncoder, rows: np.ndarray) -> None:
         """See :class:`Data`."""

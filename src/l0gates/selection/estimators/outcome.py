@@ -46,7 +46,7 @@ class Outcome:
         estimator.support_ = self._encoder.support_of(selection.support)
         estimator.active_probs_ = self._by_column(self._active_probs())
         estimator.ranking_ = self._ranking()
-        estimator.candidates_ = self._candidates()
+        estimator.candidates_ = self._candidates(y, weight)
         estimator.path_ = self._path(estimator.candidates_)
         estimator.n_iter_, estimator.left_out_ = self._n_iter(), self._encoder.dropped_
         # Without the rows of the target.
@@ -77,19 +77,23 @@ class Outcome:
         self, fit: tuple[Refit, int], support: np.ndarray, y: np.ndarray, weight: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """What each held-out row, or else each row out of fold, adds to the score; and their weights."""
-        held_out, learn = self._prepared.held_out, self._prepared.learn
-        objective, folds = self._problem.objective, self._problem.folds
-        if len(held_out):
-            own = None if weight is None else weight[held_out]
-            prediction = self._prepared.data.predict(self._model(fit, support), held_out)
-            return objective.row_scores(prediction, y[held_out], weight=own), own
+        held_out = self._prepared.held_out
+        if not len(held_out):
+            return self._row_scores_out_of_fold(fit, y, weight)
+        own = None if weight is None else weight[held_out]
+        prediction = self._prepared.data.predict(self._model(fit, support), held_out)
+        return self._problem.objective.row_scores(prediction, y[held_out], weight=own), own
+
+    def _row_scores_out_of_fold(
+        self, fit: tuple[Refit, int], y: np.ndarray, weight: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Those of the rows out of fold; as everywhere, classes weigh nothing in a score."""
+        learn, folds = self._prepared.learn, self._problem.folds
         scored = learn[folds.scored.numpy()]
         weights = None if weight is None else weight[scored]
-        scores = objective.row_scores(self._out_of_fold(fit), y[scored], weight=weights)
-        return self._per_row(scores), None if weight is None else weight[learn[folds.rows.numpy()]]
-
-    def _per_row(self, scores: np.ndarray) -> np.ndarray:
-        return self._problem.folds.per_row(torch.from_numpy(scores)).numpy()
+        scores = self._problem.objective.row_scores(self._out_of_fold(fit), y[scored], weight=weights)
+        per_row = folds.per_row(torch.from_numpy(scores)).numpy()
+        return per_row, None if weight is None else weight[learn[folds.rows.numpy()]]
 
     def _n_iter(self) -> int:
         """Steps of the path: its points lie at every tenth step after the warm-up."""
@@ -122,15 +126,9 @@ class Outcome:
         ranking[ranking == 0] = 2 + len(left_out)
         return ranking
 
-    def _candidates(self) -> Candidates:
+    def _candidates(self, y: np.ndarray, weight: np.ndarray | None) -> Candidates:
         comparison = self._selection.comparison
-        weight, scored = self._weight_of_rows(), self._problem.folds.scored
-        scores = np.array(
-            [
-                _summary(self._per_row(self._problem.objective.row_scores(self._out_of_fold(fit), scored)), weight)
-                for fit in comparison.fits
-            ]
-        )
+        scores = np.array([_summary(*self._row_scores_out_of_fold(fit, y, weight)) for fit in comparison.fits])
         support = self._by_column(comparison.supports)
         order = np.lexsort((comparison.ebic, support.sum(1)))
         return Candidates(
@@ -161,10 +159,6 @@ class Outcome:
             support=support,
             score_name=self._problem.objective.score_name,
         )
-
-    def _weight_of_rows(self) -> np.ndarray | None:
-        weight = self._problem.objective.weight
-        return None if weight is None else weight[self._problem.folds.rows].numpy()
 
     def _final_models(self) -> tuple[tuple[Refit, int], tuple[Refit, int]]:
         """The refits of the columns kept and of all columns."""
