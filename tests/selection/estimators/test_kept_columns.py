@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import scipy.sparse
 
 from l0gates import ArgumentError
-from l0gates.selection import L0FeatureSelector
+from l0gates.selection import L0FeatureSelector, L0Regressor
 from selection.estimators.cases import LINEAR, linear
 
 X, Y = linear()
@@ -47,6 +48,45 @@ def test_polars_to_pandas_and_back():
     kept = selector_of(PANDAS).set_output(transform="polars").transform(PANDAS)
     assert kept.dtypes[:4] == [pl.Float64, pl.Int16, pl.String, pl.Categorical]
     assert kept["day"].to_list() == TIMES
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_categories_that_are_numbers_are_text_in_polars(ordered):
+    counts = pd.Categorical(np.arange(120) % 3, ordered=ordered)
+    measures = pd.Categorical(np.where(np.arange(120) % 4 == 0, np.nan, np.arange(120) % 3 * 1.5))
+    frame = pd.DataFrame({"counts": counts, "measures": measures, "other": UP})
+    kept = selector_of(frame).set_output(transform="polars").transform(frame)
+    assert kept.dtypes == [pl.Categorical, pl.Categorical]
+    assert kept["counts"].to_list()[:4] == ["0", "1", "2", "0"]
+    assert kept["measures"].to_list()[:4] == [None, "1.5", "3", "0"]
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+def test_times_and_durations_beside_numbers_are_an_array_of_objects(library):
+    durations = [datetime.timedelta(hours=i) for i in range(120)]
+    frame = library.DataFrame({"a": X[:, 1], "time": TIMES, "duration": durations, "other": UP})
+    kept = selector_of(frame).transform(frame)
+    assert kept.dtype == object
+    assert kept[7].tolist() == [X[7, 1], TIMES[7], durations[7]]
+    alone = selector_of(frame[["duration", "other"]]).transform(frame[["duration", "other"]])
+    assert alone.dtype.kind == "m"
+
+
+def test_sparse_columns_of_pandas_are_numbers():
+    sparse = pd.DataFrame.sparse.from_spmatrix(scipy.sparse.csr_matrix(np.where(np.abs(X) < 0.7, 0, X)))
+    sparse = sparse.rename(columns=str)
+    full = sparse.sparse.to_dense()
+    fitted, expected = (L0Regressor(**LINEAR, n_features_to_select=2).fit(frame, Y) for frame in (sparse, full))
+    np.testing.assert_array_equal(fitted.predict(sparse), expected.predict(full))
+    kept = fitted.transform(sparse)
+    assert scipy.sparse.issparse(kept)
+    np.testing.assert_array_equal(kept.toarray(), expected.transform(full))
+    assert fitted.set_output(transform="polars").transform(sparse).to_numpy().tolist() == kept.toarray().tolist()
+    assert all(isinstance(d, pd.SparseDtype) for d in fitted.set_output(transform="pandas").transform(sparse).dtypes)
+    mixed = sparse.assign(text=UP)
+    assert (
+        L0Regressor(**LINEAR, never_keep=["text"], n_features_to_select=2).fit(mixed, Y).transform(mixed).shape[1] == 2
+    )
 
 
 @pytest.mark.parametrize("library", [pd, pl])

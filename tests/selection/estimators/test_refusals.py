@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from torch import nn
 
@@ -207,6 +208,27 @@ def test_a_mismatch_at_transform_or_predict():
     assert refusal_of(lambda: regressor.predict(frame.assign(b="x"))) == message
     message = "X: expected finite values, or NaN where one is missing; received infinity in b; replace them"
     assert refusal_of(lambda: regressor.predict(frame.assign(b=np.inf))) == message
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+def test_no_rows_are_refused_as_scikit_learn_refuses_an_array_of_none(library):
+    frame = library.DataFrame({name: X[:, i] for i, name in enumerate("abcdef")})
+    regressor = L0Regressor(**LINEAR, n_features_to_select=2).fit(frame, Y)
+    plain = L0Regressor(**LINEAR, n_features_to_select=2).fit(X, Y)
+    for name in ("predict", "transform"):
+        with pytest.raises(ArgumentError, match=r"^X: expected rows, at least 1; received 0; pass some$"):
+            getattr(regressor, name)(frame[:0])
+        with pytest.raises(ValueError, match="Found array with 0 sample"):
+            getattr(plain, name)(X[:0])
+    assert refusal_of(lambda: regressor.fit(frame[:1], Y[:1])).startswith("X: expected rows, at least 2; received 1;")
+
+
+def test_a_lazy_frame_is_refused():
+    frame = pl.DataFrame(X, schema=list("abcdef"))
+    regressor = L0Regressor(**LINEAR, n_features_to_select=2).fit(frame, Y)
+    for work in (regressor.predict, regressor.transform, lambda X: regressor.fit(X, Y)):
+        message = "X: expected a data frame; received a lazy one; call .collect() on it"
+        assert refusal_of(lambda work=work: work(frame.lazy())) == message
 
 
 def test_rows_targets_weights_and_groups_of_different_number():

@@ -66,6 +66,18 @@ def is_frame(X: Any) -> bool:
     return bool(nw.dependencies.is_into_dataframe(X))
 
 
+def refuse_lazy(X: Any) -> None:
+    """Refuse a lazy frame, whose rows are not there yet.
+
+    Raises
+    ------
+    ArgumentError
+        With what makes a data frame of it.
+    """
+    if isinstance(nw.from_native(X, pass_through=True), nw.LazyFrame):
+        raise refusal("X", expected="a data frame", received="a lazy one", remedy="call .collect() on it")
+
+
 def few(names: list[str], *, shown: int = 8) -> str:
     """The first names of a list."""
     return ", ".join(map(str, names[:shown])) + (f" and {len(names) - shown} more" if len(names) > shown else "")
@@ -181,7 +193,7 @@ class FrameSource:
     def categories(self, column: int) -> np.ndarray:
         """See :class:`Source`."""
         values = objects(self._expect(column, "category"))
-        return np.array([_as_category(value) for value in values], dtype=object)
+        return np.array([as_category(value) for value in values], dtype=object)
 
     def zone(self, column: int) -> str | None:
         """See :class:`Source`."""
@@ -223,8 +235,7 @@ class FrameSource:
         )
 
     def _series(self, column: int) -> nw.Series[Any]:
-        series: nw.Series[Any] = self._frame[:, column]
-        return series
+        return dense(self._frame[:, column])
 
     def _expect(self, column: int, kind: str) -> nw.Series[Any]:
         found = self.kind(column)
@@ -237,6 +248,12 @@ class FrameSource:
                 remedy="convert the column",
             )
         return self._series(column)
+
+
+def dense(series: nw.Series[Any]) -> nw.Series[Any]:
+    """A column without pandas' sparse dtypes, which narwhals does not know."""
+    sparse = getattr(series.to_native(), "sparse", None) if series.dtype == nw.Unknown else None
+    return series if sparse is None else nw.from_native(sparse.to_dense(), series_only=True)
 
 
 def objects(series: nw.Series[Any]) -> list[Any]:
@@ -257,7 +274,7 @@ def _kind_of_objects(values: list[Any]) -> str:
     return "other"
 
 
-def _as_category(value: Any) -> str | None:
+def as_category(value: Any) -> str | None:
     """The text of a category; whole numbers are the same with a point, as they have one beside missing values."""
     whole = isinstance(value, float | np.floating) and float(value).is_integer()
     return None if value is None else str(int(value) if whole else value)

@@ -13,7 +13,8 @@ from sklearn.utils import Tags
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted, validate_data
 
-from ..encoding.source import is_frame, refuse_others, source_of
+from ...errors import refusal
+from ..encoding.source import is_frame, refuse_lazy, refuse_others, source_of
 from ..engine.methods import at_rate, stable
 from ..engine.problem import Problem
 from ..engine.search import Selection, narrower, search
@@ -151,6 +152,7 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         if not is_frame(X):
+            refuse_lazy(X)
             return super().transform(X)
         X = self._checked_columns(X, reset=False)
         if not self.support_.any():
@@ -214,12 +216,16 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
         """The table as the encoder takes it: a data frame as it is, anything else as scikit-learn checks it."""
         if is_frame(X):
             # Scikit-learn looks at names that are text alone.
-            names = source_of(X).names
+            source = source_of(X)
+            if source.n_rows < least:
+                raise refusal("X", expected=f"rows, at least {least}", received=source.n_rows, remedy="pass some")
+            names = source.names
             validate_data(self, X, skip_check_array=True, reset=reset)
             if reset:
                 self._columns = names
             refuse_others(names, self._columns)
             return X
+        refuse_lazy(X)
         if reset:
             self._columns = None
         return validate_data(

@@ -8,7 +8,7 @@ import narwhals as nw
 import numpy as np
 from sklearn.utils import check_array
 
-from ..encoding.source import objects
+from ..encoding.source import as_category, dense, objects
 
 
 def kept_columns(X: Any, support: np.ndarray, *, output: str) -> Any:
@@ -28,17 +28,30 @@ def kept_columns(X: Any, support: np.ndarray, *, output: str) -> Any:
         return np.empty((len(X), 0))
     part = nw.from_native(X, eager_only=True)[:, np.flatnonzero(support).tolist()]
     if output == "default":
-        return check_array(part.to_native(), dtype=None, ensure_all_finite=False)
+        return _array(part)
     if part.implementation.value == output:
         return part.to_native()
     return _in_another_library(part, importlib.import_module(output))
 
 
+def _array(frame: nw.DataFrame[Any]) -> Any:
+    """The frame as an array; of objects where times or durations stand beside something else."""
+    dtypes = set(frame.schema.values())
+    if len(dtypes) == 1 or not any(dtype.is_temporal() for dtype in dtypes):
+        return check_array(frame.to_native(), accept_sparse="csr", dtype=None, ensure_all_finite=False)
+    values = np.empty(frame.shape, dtype=object)
+    for number in range(frame.shape[1]):
+        values[:, number] = dense(frame[:, number]).to_list()
+    return values
+
+
 def _in_another_library(frame: nw.DataFrame[Any], library: ModuleType) -> Any:
     """The frame in another library; without pyarrow, which their own conversions need."""
-    columns = [frame[:, number] for number in range(frame.shape[1])]
+    columns = [dense(frame[:, number]) for number in range(frame.shape[1])]
     values = {str(column.name): column.to_numpy() if _is_plain(column) else objects(column) for column in columns}
     categories = [str(column.name) for column in columns if column.dtype in (nw.Categorical, nw.Enum)]
+    # Polars has categories of text alone.
+    values |= {name: list(map(as_category, values[name])) for name in categories}
     made = nw.from_dict(values, backend=library)
     return made.with_columns(nw.col(name).cast(nw.Categorical) for name in categories).to_native()
 
