@@ -42,6 +42,8 @@ def read_folder(folder: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarra
     folder = files.recovered(folder)
     try:
         values = json.loads((folder / _VALUES).read_text(encoding="utf-8"))
+        if not isinstance(values, dict):
+            raise ValueError(f"no object in {_VALUES}")
         return values, load_file(folder / _ARRAYS)
     except (OSError, ValueError, SafetensorError) as error:
         raise refusal(

@@ -1,10 +1,12 @@
 """A saved estimator comes back whole, predicts the same to the last bit, and runs no code."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import load_file, save_file
 from sklearn.model_selection import KFold
 
 from l0gates import ArgumentError
@@ -152,9 +154,50 @@ def test_folders_that_cannot_be_loaded_are_refused(tmp_path):
         L0Classifier.load(tmp_path / "model")
     with pytest.raises(ArgumentError, match=r"^folder: expected a folder with values.json and arrays.safetensors; re"):
         L0Regressor.load(tmp_path / "nowhere")
+    values = tmp_path / "model" / "values.json"
+    text = values.read_text()
+    values.write_text("[]")
+    with pytest.raises(ArgumentError, match=r"^folder: expected a folder with values.json and arrays.safetensors; re"):
+        L0Regressor.load(tmp_path / "model")
+    values.write_text(text)
     (tmp_path / "model" / "arrays.safetensors").write_bytes(b"\x80\x04")  # a pickle's first bytes
     with pytest.raises(ArgumentError, match=r"^folder: expected a folder with values.json and arrays.safetensors; re"):
         L0Regressor.load(tmp_path / "model")
+
+
+def without(*keys):
+    """A change that takes a value out."""
+
+    def change(values, arrays):
+        for key in keys[:-1]:
+            values = values[key]
+        del values[keys[-1]]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *map(without, ("objective", "n_iter", "parameters", "not_written", "scores", "path_", "model")),
+        without("objective", "kind"),
+        without("model", "encoder"),
+        lambda values, arrays: arrays.pop("model.network.0"),
+        lambda values, arrays: arrays.update(support_=arrays["support_"][:3]),
+        lambda values, arrays: values["parameters"].update(alpha=1),
+    ],
+)
+def test_a_damaged_folder_is_refused(tmp_path, change):
+    X, y = linear()
+    folder = tmp_path / "model"
+    L0Regressor(**LINEAR, n_features_to_select=2).fit(X, y).save(folder)
+    values, arrays = json.loads((folder / "values.json").read_text()), load_file(folder / "arrays.safetensors")
+    change(values, arrays)
+    (folder / "values.json").write_text(json.dumps(values))
+    save_file(arrays, folder / "arrays.safetensors")
+    message = re.escape(f"folder: expected a folder as it was saved; received {folder}, which is damaged (")
+    with pytest.raises(ArgumentError, match=message):
+        L0Regressor.load(folder)
 
 
 def test_values_are_json_and_hold_no_row_of_the_table(tmp_path):

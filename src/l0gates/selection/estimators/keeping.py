@@ -1,6 +1,8 @@
 """What a fitted estimator offers its reader: figures, and a folder to keep it in."""
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -8,7 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..._version import __version__
-from ...errors import refusal
+from ...errors import ArgumentError, refusal
 from ..engine.knockoffs import Knockoffs
 from ..engine.stability import Stability
 from ..files import from_json, is_plain, read_folder, to_json, write_folder
@@ -137,13 +139,21 @@ class Kept:
                 received=f"{folder} of {values.get('estimator')}",
                 remedy="load it with its own class",
             )
-        missing = [name for name in values["not_written"] if name not in parameters]
+        with _undamaged(folder):
+            missing = [name for name in values["not_written"] if name not in parameters]
+            estimator: Any = cls(**{name: from_json(value) for name, value in values["parameters"].items()})
         if missing:
             warn(f"{', '.join(missing)} could not be written and are at their defaults: pass them to load")
-        written = {name: from_json(value) for name, value in values["parameters"].items()}
-        estimator = cls(**(written | parameters))
-        estimator._take(values, arrays)
-        return estimator
+        estimator.set_params(**parameters)
+        with _undamaged(folder):
+            estimator._take(values, arrays)
+        if estimator._predicts:
+            # What is refused here is the network, which is the caller's.
+            with _undamaged(folder, passed=ArgumentError):
+                estimator.model_ = Model.of_state(
+                    values["model"], _under(arrays, "model"), estimator.objective_, network=estimator.network
+                )
+        return estimator  # type: ignore[no-any-return]
 
     def _take(self, values: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         fitted: Any = self
@@ -156,13 +166,27 @@ class Kept:
         fitted.objective_ = restore(values["objective"], loss=loss if callable(loss) else None)
         for name in (*_ARRAYS, *self._own_arrays):
             setattr(self, name, arrays[name])
+        if any(arrays[name].shape != (fitted.n_features_in_,) for name in _ARRAYS):
+            raise ValueError(f"arrays of other shapes than ({fitted.n_features_in_},)")
         for name, kind in _RECORDS.items():
-            if name in values:
+            if name in values or name in ("path_", "candidates_"):
                 setattr(self, name, kind(**values[name], **_under(arrays, name)))
-        if "model" in values:
-            fitted.model_ = Model.of_state(
-                values["model"], _under(arrays, "model"), fitted.objective_, network=fitted.network
-            )
+
+
+@contextmanager
+def _undamaged(folder: str | Path, *, passed: type[Exception] | tuple[()] = ()) -> Iterator[None]:
+    """Refuse a folder in which something is missing or of another kind; errors of one type may pass."""
+    try:
+        yield
+    except passed:
+        raise
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise refusal(
+            "folder",
+            expected="a folder as it was saved",
+            received=f"{folder}, which is damaged ({type(error).__name__}: {error})",
+            remedy="save the estimator again",
+        ) from error
 
 
 def _record(record: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
