@@ -169,6 +169,7 @@ def test_groups_are_not_balanced_where_no_class_has_a_row_for_each_fold():
             [1.0] * 60 + [np.nan] * 60,
             "groups: expected a group for each row; received none in row 60; give rows that b",
         ),
+        (GROUPS[:, None], "groups: expected shape (n_rows,); received shape (120, 1); pass one value a row"),
         (np.array([1, "a"] * 60, dtype=object), "groups: expected values of one type; received int, str; convert them"),
     ],
 )

@@ -36,8 +36,8 @@ def effective_rows(weight: Tensor) -> float:
     Examples
     --------
     >>> import torch
-    >>> effective_rows(torch.tensor([2.0, 2.0, 0.0, 0.0])), effective_rows(torch.tensor([3.5, 0.25, 0.25]))
-    (2.0, 1.297297297297297...)
+    >>> effective_rows(torch.tensor([2.0, 2.0, 0.0, 0.0])), effective_rows(torch.tensor([1.5, 0.5]))
+    (2.0, 1.6)
     """
     exact = weight.double()
     return (exact.sum() ** 2 / (exact**2).sum()).item()

@@ -225,11 +225,14 @@ def checked_groups(groups: Any) -> np.ndarray | None:
     Raises
     ------
     ArgumentError
-        If one is missing, or they cannot be sorted, as those of several types.
+        If they have another shape, one is missing, or they cannot be sorted, as those of several types.
     """
     if groups is None:
         return None
     each = np.asarray(groups)
+    if each.ndim != 1:
+        received, remedy = f"shape {each.shape}", "pass one value a row"
+        raise refusal("groups", expected="shape (n_rows,)", received=received, remedy=remedy)
     missing = [row for row, value in enumerate(each) if is_missing(value)] if each.dtype.kind in "Of" else []
     if missing:
         received, remedy = f"none in row {missing[0]}", "give rows that belong to no other a group each"
