@@ -58,7 +58,7 @@ def test_a_first_fit_that_fails_leaves_an_estimator_unfitted():
 
 
 def test_a_path_that_was_through_before_an_interruption_is_not_trained_again():
-    warm = L0FeatureSelector(**LINEAR | {"random_state": None}, n_features_to_select=2, warm_start=True)
+    warm = L0FeatureSelector(**LINEAR | {"random_state": None}, n_features_to_select=5, warm_start=True)
     _kill_late(warm, Y)
     assert not hasattr(warm, "support_")
     assert _steps(warm, Y) < 40

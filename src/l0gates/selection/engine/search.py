@@ -17,7 +17,7 @@ from .refit import Refit, refit
 
 # Where a number is asked for, paths of their own part so many times as many columns: the first one starts from all, and
 # what it had to learn about the others stays in its networks.
-_NARROWER = (2.0, 1.4)
+_NARROWER = (4.0, 2.0, 1.4)
 # Rounds in which the best set is tried without each of its columns.
 _THINNING_ROUNDS = 3
 
@@ -154,7 +154,7 @@ def search(problem: Problem, *, criterion: str, n_kept: int | None, step: Callab
 def narrowed(problem: Problem, path: Path, n_kept: int, step: Callable[[], None]) -> np.ndarray:
     """The groups that close last on ever narrower paths: int64, shape (n_kept,).
 
-    A new path of the last groups of the one before, with new networks and batches, decides among these; twice.
+    A new path of the last groups of the one before, with new networks and batches, decides among these.
     """
     kept, order = np.arange(len(problem.fixed)), path.order()
     for number, count in enumerate(narrower(len(kept), n_kept)):
@@ -169,7 +169,7 @@ def narrower(n_groups: int, n_kept: int) -> list[int]:
     Examples
     --------
     >>> narrower(617, 50), narrower(60, 50), narrower(10, 0)
-    ([100, 70], [], [])
+    ([200, 100, 70], [], [])
     """
     counts = [math.ceil(factor * n_kept) for factor in _NARROWER]
     return [count for count in counts if 0 < count < n_groups]
