@@ -137,3 +137,20 @@ def test_a_label_that_all_rows_have_is_predicted():
     prediction = objective.average(objective.constant()[None])
     assert objective.decode(prediction).tolist() == [[1, 0, 0]]
     assert objective.null_loss == pytest.approx(math.log(3) - 2 / 3 * math.log(2))
+
+
+def test_a_label_that_all_rows_have_counts_for_nothing_whatever_the_weights():
+    # Of 400 draws of weights a third give such a label a frequency below 1, by rounding.
+    for seed in range(400):
+        draws = np.random.default_rng(seed)
+        labels, weight = draws.integers(0, 2, (50, 2)), draws.random(50)
+        alone = make_objective(labels, sample_weight=weight)
+        beside = make_objective(np.insert(labels, 1, 1, axis=1), sample_weight=weight)
+        losses = torch.rand(50)
+        assert beside.deviance(losses) == pytest.approx(alone.deviance(losses))
+        assert beside.null_loss == pytest.approx(alone.null_loss)
+
+
+def test_labels_vary_among_rows_that_have_weight():
+    with pytest.raises(ArgumentError, match=r"^target: expected a label that some rows have"):
+        make_objective([[0, 1], [0, 1], [1, 0]], sample_weight=[1.0, 2.0, 0.0])

@@ -155,6 +155,35 @@ def test_a_target_that_does_not_vary_is_scored_as_scikit_learn_does():
     assert objective.score(torch.ones(4, 1), constant) == 0.0
 
 
+@pytest.mark.parametrize(
+    ("loss", "metric"),
+    [
+        ("squared", metrics.r2_score),
+        ("absolute", metrics.d2_absolute_error_score),
+        ("poisson", lambda y, predicted: metrics.d2_tweedie_score(y, predicted, power=1)),
+    ],
+)
+def test_an_outlier_among_the_rows_learned_from_does_not_hide_how_others_are_scored(loss, metric):
+    y = np.random.default_rng(0).uniform(1, 9, 40)
+    objective = make_objective(np.append(y, 1e8), loss=loss)
+    scaled = (y[20:] - objective.center) / objective.scale
+    outputs = torch.tensor(np.log(scaled) if loss == "poisson" else scaled)[:, None]
+    expected = metric(y[:20], objective.decode(outputs))
+    assert expected < -0.1
+    assert objective.score(outputs, y[:20]) == pytest.approx(expected, rel=1e-6)
+    assert objective.score(outputs, np.full(20, 3.0)) == 0.0
+
+
+@pytest.mark.parametrize("loss", ["squared", "absolute", "huber", "poisson"])
+def test_rounding_in_the_mean_of_equal_values_is_no_variation(loss):
+    objective = make_objective(np.append(np.arange(30.0), 0.1), loss=loss)
+    encoded = (0.1 - objective.center[0]) / objective.scale[0]
+    best = np.log(encoded) if loss == "poisson" else encoded
+    for weight in (None, np.random.default_rng(0).random(7)):
+        assert objective.score(torch.full((7, 1), best, dtype=torch.float32), np.full(7, 0.1), weight=weight) == 1.0
+        assert objective.score(torch.full((7, 1), 1.001 * best), np.full(7, 0.1), weight=weight) == 0.0
+
+
 def deviance_of(objective, outputs):
     return objective.deviance(objective.row_losses(outputs, torch.arange(objective.n_rows))).item()
 

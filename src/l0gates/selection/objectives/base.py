@@ -250,6 +250,20 @@ def standard_error(row_scores: np.ndarray, *, weight: np.ndarray | None = None) 
     return float(np.sqrt(((weight * error) ** 2).sum() * used / (used - 1)) / weight.sum())
 
 
+def varying(target: np.ndarray, *, weight: np.ndarray | None = None) -> np.ndarray:
+    """Which outputs have more than one value among rows of positive weight: bool, shape (k,).
+
+    Parameters
+    ----------
+    target
+        Shape (rows, k).
+    weight
+        Weights of the rows, shape (rows,).
+    """
+    counted = target if weight is None else target[weight > 0]
+    return np.asarray((counted != counted[0]).any(0))
+
+
 def effective_outputs(target: np.ndarray, *, weight: np.ndarray | None = None) -> float:
     """How many outputs there are in effect: tr(R)^2 / tr(R R) with R the correlations of their targets.
 
@@ -269,7 +283,7 @@ def effective_outputs(target: np.ndarray, *, weight: np.ndarray | None = None) -
     1.0
     """
     each = np.ones(len(target)) if weight is None else weight
-    varies = target[:, (target[each > 0] != target[each > 0][0]).any(0)]
+    varies = target[:, varying(target, weight=weight)]
     scaled = (varies - np.average(varies, axis=0, weights=each)) * np.sqrt(each)[:, None]
     scaled /= np.sqrt((scaled**2).sum(0))
     return float(round(scaled.shape[1] ** 2 / ((scaled.T @ scaled) ** 2).sum(), 9))

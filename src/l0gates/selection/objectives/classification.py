@@ -9,7 +9,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ...errors import refusal
 from .arrays import check_columns, plain
-from .base import Objective, as_weight, effective_outputs
+from .base import Objective, as_weight, effective_outputs, varying
 
 
 class Classification(Objective):
@@ -199,7 +199,7 @@ class MultiLabel(Objective):
         frequencies = np.average(y, axis=0, weights=weight)
         bounded = frequencies.clip(0.5 / len(y), 1 - 0.5 / len(y))
         entropy = -(frequencies * np.log(bounded) + (1 - frequencies) * np.log1p(-bounded))
-        varies = (frequencies > 0) & (frequencies < 1)
+        varies = varying(y, weight=weight)
         if not varies.any():
             raise refusal(
                 "target",

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...errors import refusal
 from .arrays import numbers
-from .base import Objective, as_weight, effective_outputs
+from .base import Objective, as_weight, effective_outputs, varying
 from .losses import row_loss
 
 
@@ -58,7 +58,7 @@ class Regression(Objective):
         self._configure(loss, quantile, columns=y.shape[1] if y.ndim == 2 else 0)
         each = np.ones(len(y)) if weight is None else weight
         columns = y.reshape(len(y), -1)
-        _check_variation(columns[each > 0], several=y.ndim == 2)
+        _check_variation(varying(columns, weight=weight), several=y.ndim == 2)
         with np.errstate(over="ignore", invalid="ignore"):
             moments = [self._loss.standardization(column, each) for column in columns.T]
         self.center, self.scale = (np.array(values) for values in zip(*moments, strict=True))
@@ -125,12 +125,15 @@ class Regression(Objective):
         target = target.double()
         each = np.ones(len(target)) if weight is None else weight
         columns = target.reshape(len(target), -1)
-        constants = [self._loss.best_constant(column, each) for column in columns.numpy().T]
+        best = [self._loss.best_constant(column, each) for column in columns.numpy().T]
+        constant = torch.tensor([best], dtype=torch.float64)
         losses = self._elements(prediction.detach().double(), target).numpy()
-        null = each @ self._elements(torch.tensor([constants], dtype=torch.float64), target).numpy() / each.sum()
-        varies = null > 1e-12
+        null = each @ self._elements(constant, target).numpy() / each.sum()
+        # The squares of the smallest numbers are 0.
+        varies = varying(columns.numpy(), weight=weight) & (null > 0)
         scores = 1 - losses / np.where(varies, null, 1.0)
-        exact = (each @ np.abs(losses) <= 1e-12).astype(float)
+        # Predictions come as float32.
+        exact = (prediction.detach().float() == constant.float()).numpy()[each > 0].all(0)
         return np.asarray(np.where(varies, scores, exact).mean(1))
 
     def state(self) -> dict[str, Any]:
@@ -157,8 +160,8 @@ class Regression(Objective):
         return objective
 
 
-def _check_variation(columns: np.ndarray, *, several: bool) -> None:
-    constant = np.flatnonzero((columns == columns[0]).all(0))
+def _check_variation(varies: np.ndarray, *, several: bool) -> None:
+    constant = np.flatnonzero(~varies)
     if len(constant):
         raise refusal(
             "target",
