@@ -140,7 +140,7 @@ def test_probes_are_permutations_of_real_columns():
         ),
         (["HOUSES", "--target", "prize"], "l0gates select: target: expected one of the columns of houses.csv.gz"),
         (["HOUSES", "--target", "street", "--task", "regression"], "l0gates select: target: expected numbers to regr"),
-        (["HOUSES", "--target", "price", "--event", "street"], "l0gates select: target: expected"),
+        (["HOUSES", "--target", "price", "--event", "street"], "l0gates select: event: expected 1 or 0, or true"),
         (["HOUSES", "--target", "price", "--event", "price"], "l0gates select: event: expected another column than th"),
     ],
 )

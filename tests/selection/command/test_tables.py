@@ -40,7 +40,8 @@ def test_every_format_gives_the_same_table(path):
         assert table.frame[name].to_list() == FRAME[name].to_list()
     np.testing.assert_array_equal(table.target, [10, 20, 30, 45])
     assert table.missing() == {"size": 1, "street": 1, "built": 1, "empty": 4}
-    assert table.left_out == table.as_text == {}
+    assert table.left_out == {}
+    assert table.notes == []
 
 
 @pytest.mark.parametrize("name", ["stay", "rooms"])
@@ -78,6 +79,62 @@ def test_a_time_and_its_event_are_one_target(tmp_path):
         read_table(path, "days", event="dies")
 
 
+@pytest.mark.parametrize(
+    ("words", "events"),
+    [("1 0 1", [1, 0, 1]), ("1 1 1", [1, 1, 1]), ("True FALSE true", [1, 0, 1]), ("0.0 1.0 1.0", [0, 1, 1])],
+)
+def test_events_are_told_by_numbers_or_words_and_may_be_there_in_all_rows(tmp_path, words, events):
+    path = tmp_path / "patients.csv"
+    path.write_text("days,died,age\n" + "".join(f"{i},{word},{i}\n" for i, word in enumerate(words.split())))
+    assert read_table(path, "days", event="died").target[:, 1].tolist() == events
+
+
+@pytest.mark.parametrize(
+    ("words", "found"), [("1 2 1", "1, 2"), ("dead alive dead", "dead, alive"), ("1 NA 0", "1.0, a missing value, 0.0")]
+)
+def test_other_events_are_refused_by_their_values(tmp_path, words, found):
+    path = tmp_path / "patients.csv"
+    path.write_text("days,died,age\n" + "".join(f"{i},{word},{i}\n" for i, word in enumerate(words.split())))
+    message = rf"^event: expected 1 or 0, or true or false, in every row of 'died'; received {found}; write 1 where"
+    with pytest.raises(ArgumentError, match=message):
+        read_table(path, "days", event="died")
+
+
+def test_times_of_events_are_numbers(tmp_path):
+    path = tmp_path / "patients.csv"
+    path.write_text("day,died,age\n2020-01-01,1,50\n2020-02-01,0,60\n")
+    with pytest.raises(ArgumentError, match=r"^target: expected times as numbers in 'day', of days say; received text"):
+        read_table(path, "day", event="died")
+
+
+def test_a_name_is_no_pattern(tmp_path):
+    (tmp_path / "data1.csv").write_text("b,y\n1,2\n2,3\n")
+    (tmp_path / "data[1].csv").write_text("a,y\n1,2\n2,3\n")
+    assert read_table(tmp_path / "data[1].csv", "y").frame.columns == ["a"]
+    pl.DataFrame({"b": [1, 2], "y": [1, 2]}).write_parquet(tmp_path / "data1.parquet")
+    pl.DataFrame({"a": [1, 2], "y": [1, 2]}).write_parquet(tmp_path / "data[1].parquet")
+    assert read_table(tmp_path / "data[1].parquet", "y").frame.columns == ["a"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_blank_lines_before_the_header_do_not_count(tmp_path, end):
+    path = tmp_path / "table.csv"
+    path.write_bytes(end.join(["", "", "a,b", "1,2", "", "3,4", ""]).encode())
+    assert read_table(path, "b").frame["a"].to_list() == [1, 3]
+
+
+def test_corrupt_gzip_and_other_encodings_are_refused(tmp_path):
+    path = tmp_path / "table.csv.gz"
+    zipped = gzip.compress(CSV.encode() * 50)
+    path.write_bytes(zipped[:10] + b"\xff" * 50 + zipped[60:])
+    with pytest.raises(ArgumentError, match=r"^data: expected a readable csv file; received table.csv.gz; the reader"):
+        read_table(path, "a")
+    for encoding in ("latin-1", "utf-16"):
+        path.write_bytes(gzip.compress("größe,b\n1,2\n2,3\n".encode(encoding)))
+        with pytest.raises(ArgumentError, match=r"received table.csv.gz; convert it to UTF-8, the reader says: "):
+            read_table(path, "b")
+
+
 def test_another_separator(tmp_path):
     path = tmp_path / "houses.csv"
     FRAME.write_csv(path, separator=";")
@@ -95,14 +152,6 @@ def test_blanks_do_not_count_and_usual_words_stand_for_missing_values(tmp_path):
     assert table.frame["age"].to_list() == [39, None, None, 50]
     assert table.frame["work"].to_list() == ["State-gov", "Private", None, "Private"]
     assert table.target.tolist() == ["<=50K", ">50K", "<=50K", ">50K"]
-
-
-def test_words_among_numbers_are_named(tmp_path):
-    path = tmp_path / "table.csv"
-    path.write_text("a,b\n" + "".join(f"{i if i else 'unknown'},{i % 2}\n" for i in range(20)))
-    table = read_table(path, "b")
-    assert table.as_text == {"a": ["unknown"]}
-    assert table.frame["a"].dtype == pl.String
 
 
 def test_nested_columns_are_left_out_and_named(tmp_path):

@@ -99,8 +99,8 @@ def print_notes(table: Table) -> None:
     console = _Notes()
     for reason, names in table.left_out.items():
         console.print(f"note: columns are left out: {few(names)} ({reason})")
-    for name, words in table.as_text.items():
-        console.print(f"note: {name} is taken for text, as it holds {few(words)} among numbers")
+    for note in table.notes:
+        console.print(f"note: {note}")
     # Of a column without any value, which is left out, a warning speaks.
     missing = {name: count for name, count in table.missing().items() if count < len(table.frame)}
     if missing:

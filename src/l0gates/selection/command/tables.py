@@ -2,8 +2,8 @@
 
 import difflib
 import gzip
+import zlib
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,10 @@ import polars as pl
 
 from ...errors import refusal
 from ..encoding.source import few
+from .text import read_text, why_text, words_among_numbers
 
-# How files spell a missing value; compared in lower case and without blanks around.
-_MISSING = ("", "na", "n/a", "nan", "null", "?")
+# How files tell whether an event happened; compared in lower case.
+_EVENTS = {"1": 1.0, "1.0": 1.0, "true": 1.0, "0": 0.0, "0.0": 0.0, "false": 0.0}
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,14 @@ class Table:
         Numbers or labels, none missing, shape (rows,); or times and events, shape (rows, 2).
     left_out
         Why columns of the file are not here: reason to names.
-    as_text
-        Columns of numbers that are taken for text because of some words: name to the words.
+    notes
+        What to say of the columns that are: how they were read, where it could be otherwise.
     """
 
     frame: pl.DataFrame
     target: np.ndarray
     left_out: dict[str, list[str]] = field(default_factory=dict)
-    as_text: dict[str, list[str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def missing(self) -> dict[str, int]:
         """How many values each column lacks, where it lacks any."""
@@ -47,7 +48,7 @@ def read_table(path: Path, target: str, *, event: str | None = None, separator: 
     """Read a CSV or Parquet file, compressed by gzip or not.
 
     In a CSV file blanks around a value do not count, and ``NA``, ``N/A``, ``NaN``, ``null``, ``?`` and nothing stand
-    for a missing value.
+    for a missing value; see :func:`l0gates.selection.command.text.read_text`.
 
     Parameters
     ----------
@@ -64,9 +65,10 @@ def read_table(path: Path, target: str, *, event: str | None = None, separator: 
     ------
     ArgumentError
         If there is no such file or column, the file cannot be read, the target is missing in a row or no number or
-        label, or no column can be used.
+        label, the event something else than 0 and 1, or no column can be used.
     """
-    frame = _read_frame(path, separator)
+    frame, notes = _read_frame(path, separator)
+    notes += why_text(frame)
     for parameter, name in (("target", target), ("event", event)):
         if name is not None and name not in frame.columns:
             raise _no_column(parameter, name, frame.columns, path)
@@ -76,7 +78,7 @@ def read_table(path: Path, target: str, *, event: str | None = None, separator: 
         )
     values = _read_target(frame[target], "target")
     if event is not None:
-        values = np.column_stack([values, _read_target(frame[event], "event")])
+        values = np.column_stack([_as_times(values, target), _read_event(frame[event])])
         frame = frame.drop(event)
     frame = frame.drop(target)
     nested = [column.name for column in frame if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object)]
@@ -88,10 +90,7 @@ def read_table(path: Path, target: str, *, event: str | None = None, separator: 
             received=f"none, but for {len(nested)} nested ones" if nested else "none",
             remedy="bring others, or name another --separator",
         )
-    words = {column.name: _words(column) for column in frame}
-    return Table(
-        frame, values, {"nested": nested} if nested else {}, {name: found for name, found in words.items() if found}
-    )
+    return Table(frame, values, {"nested": nested} if nested else {}, notes)
 
 
 def _no_column(parameter: str, name: str, columns: list[str], path: Path) -> Exception:
@@ -105,7 +104,8 @@ def _no_column(parameter: str, name: str, columns: list[str], path: Path) -> Exc
     )
 
 
-def _read_frame(path: Path, separator: str) -> pl.DataFrame:
+def _read_frame(path: Path, separator: str) -> tuple[pl.DataFrame, list[str]]:
+    """The columns of a file, and what to say of them."""
     if not path.is_file():
         remedy = "name a file in this folder" if path.is_dir() else "there is no such file"
         raise refusal("data", expected="a CSV or Parquet file", received=str(path), remedy=remedy)
@@ -118,25 +118,28 @@ def _read_frame(path: Path, separator: str) -> pl.DataFrame:
             remedy="convert or rename the file",
         )
     try:
-        source = BytesIO(gzip.decompress(path.read_bytes())) if path.suffix.lower() == ".gz" else path
+        zipped = path.suffix.lower() == ".gz"
         if kind == "parquet":
-            return pl.read_parquet(source)
-        _refuse_duplicates(source, separator)
-        read = pl.read_csv(source, separator=separator, infer_schema_length=None, try_parse_dates=True)
-        frame = pl.DataFrame([_cleaned(column) for column in read])
-        return frame.filter(~pl.all_horizontal(pl.all().is_null())) if frame.width > 1 else frame
-    except (pl.exceptions.PolarsError, OSError, EOFError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise refusal(
-            "data", expected=f"a readable {kind} file", received=path.name, remedy=f"the reader says: {reason}"
-        ) from error
+            return pl.read_parquet(gzip.decompress(path.read_bytes()) if zipped else path, glob=False), []
+        content = path.read_bytes()
+        return _read_csv(gzip.decompress(content) if zipped else content, separator)
+    except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error) as error:
+        reason = f"the reader says: {str(error).strip().splitlines()[0]}"
+        remedy = f"convert it to UTF-8, {reason}" if "utf-8" in reason else reason
+        raise refusal("data", expected=f"a readable {kind} file", received=path.name, remedy=remedy) from error
 
 
-def _refuse_duplicates(source: Path | BytesIO, separator: str) -> None:
+def _read_csv(content: bytes, separator: str) -> tuple[pl.DataFrame, list[str]]:
+    content = content.lstrip(b"\r\n")
+    _refuse_duplicates(content, separator)
+    read = [read_text(column) for column in pl.read_csv(content, separator=separator, infer_schema_length=None)]
+    frame, notes = pl.DataFrame([column for column, _ in read]), [note for _, found in read for note in found]
+    return frame.filter(~pl.all_horizontal(pl.all().is_null())) if frame.width > 1 else frame, notes
+
+
+def _refuse_duplicates(content: bytes, separator: str) -> None:
     """Refuse two columns of one name: polars would rename one, and a copy of the target would pass for a column."""
-    header = pl.read_csv(source, separator=separator, has_header=False, n_rows=1, infer_schema=False).row(0)
-    if isinstance(source, BytesIO):
-        source.seek(0)
+    header = pl.read_csv(content, separator=separator, has_header=False, n_rows=1, infer_schema=False).row(0)
     twice = sorted({name for name in header if name is not None and header.count(name) > 1})
     if twice:
         raise refusal(
@@ -144,27 +147,34 @@ def _refuse_duplicates(source: Path | BytesIO, separator: str) -> None:
         )
 
 
-def _cleaned(column: pl.Series) -> pl.Series:
-    """Text without blanks around it, null where it stands for a missing value; numbers where all of it are numbers."""
-    if column.dtype != pl.String:
-        return column
-    stripped = column.str.strip_chars()
-    filled = stripped.set(stripped.str.to_lowercase().is_in(_MISSING).fill_null(True), None)
-    numbers = filled.cast(pl.Float64, strict=False)
-    return numbers if numbers.null_count() == filled.null_count() else filled
-
-
 def _missing(column: pl.Series) -> int:
     return column.null_count() + (int(column.is_nan().sum()) if column.dtype.is_float() else 0)
 
 
-def _words(column: pl.Series) -> list[str]:
-    """The words among numbers: of a column of text, the values that are no numbers, if most are."""
-    if column.dtype != pl.String:
-        return []
-    values = column.drop_nulls().unique()
-    words = values.filter(values.cast(pl.Float64, strict=False).is_null())
-    return sorted(words.to_list()) if 0 < len(words) < 0.1 * len(values) else []
+def _as_times(values: np.ndarray, name: str) -> np.ndarray:
+    if values.dtype.kind == "U":
+        raise refusal(
+            "target",
+            expected=f"times as numbers in {name!r}, of days say",
+            received="text or dates",
+            remedy="convert it, or name another",
+        )
+    return values
+
+
+def _read_event(column: pl.Series) -> np.ndarray:
+    """Whether the time is that of an event: 1 or 0."""
+    values = column.to_list()
+    events = [_EVENTS.get(str(value).lower()) for value in values]
+    if None in events:
+        found = dict.fromkeys("a missing value" if value is None else str(value) for value in values)
+        raise refusal(
+            "event",
+            expected=f"1 or 0, or true or false, in every row of {column.name!r}",
+            received=few(list(found)),
+            remedy="write 1 where the target is the time of an event, 0 where it is the last observation",
+        )
+    return np.array(events, dtype=np.float64)
 
 
 def _read_target(column: pl.Series, parameter: str) -> np.ndarray:
@@ -178,7 +188,7 @@ def _read_target(column: pl.Series, parameter: str) -> np.ndarray:
         )
     column = column.cast(pl.Float64) if column.dtype.is_decimal() else column
     missing = _missing(column)
-    words = _words(column)
+    words = words_among_numbers(column)
     for wrong, expected, received, remedy in (
         (
             column.dtype.is_float() and column.is_infinite().any(),
