@@ -55,11 +55,14 @@ def read_text(column: pl.Series) -> tuple[pl.Series, list[str]]:
 
 def _dates(text: pl.Series) -> pl.Series | None:
     """Dates, with or without the time of the day, or times, if all values are."""
-    for read in (text.str.to_date, text.str.to_datetime, text.str.to_time):
+    # Polars takes 20 s to find that a million values are no dates.
+    first = text.drop_nulls().head(10)
+    for kind in (pl.Date, pl.Datetime, pl.Time):
         with suppress(pl.exceptions.ComputeError):
-            found = read(strict=False)
-            if found.null_count() == text.null_count():
-                return found
+            if not first.str.strptime(kind, strict=False).null_count():
+                found = text.str.strptime(kind, strict=False)
+                if found.null_count() == text.null_count():
+                    return found
     return None
 
 
