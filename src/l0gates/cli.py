@@ -1,6 +1,7 @@
 """The command line: argument parsing only."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -81,14 +82,14 @@ def _add_select(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     select.add_argument(
         "--separator",
         type=_separator,
-        default=",",
         help="between the fields of a CSV file, \\t for a tab (default: a comma)",
     )
     select.add_argument("--out", type=Path, metavar="DIR", help="write DIR/selection.json and the model to DIR/model")
+    select.set_defaults(refuse=select.error)
 
 
 def _seed(text: str) -> int:
-    value = int(text) if text.strip().lstrip("+").isdecimal() else -1
+    value = int(text) if text.strip().removeprefix("+").isdecimal() else -1
     if not 0 <= value < 2**32:
         raise argparse.ArgumentTypeError(f"expected an integer from 0 to 2**32 - 1; received {text!r}")
     return value
@@ -114,13 +115,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
-    parser = make_parser()
-    arguments = parser.parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # column names may hold what an encoding lacks
+    arguments = make_parser().parse_args(argv)
     if arguments.command == "select":
-        _check_select(parser, arguments)
+        _check_select(arguments)
     try:
         code = _command(arguments.command)(arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is where the shell closed it
+            sys.stdout.flush()
         return code
     except ArgumentError as error:
         print(f"l0gates {arguments.command}: {error}", file=sys.stderr)  # noqa: T201
@@ -136,13 +140,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 2
 
 
-def _check_select(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
-    if (arguments.data is None) == (arguments.demo is None):
-        parser.error("select: name a DATA file, or a --demo, and not both")
-    if arguments.data is not None and arguments.target is None:
-        parser.error("select: name the column to predict with --target")
-    if arguments.event is not None and (arguments.demo is not None or arguments.task != "auto"):
-        parser.error("select: --event goes with DATA, and without --task")
+def _check_select(arguments: argparse.Namespace) -> None:
+    demo = arguments.demo is not None
+    if (arguments.data is None) != demo:
+        arguments.refuse("name a DATA file, or a --demo, and not both")
+    if not demo and arguments.target is None:
+        arguments.refuse("name the column to predict with --target")
+    for name in ("target", "event", "separator"):
+        if demo and getattr(arguments, name) is not None:
+            arguments.refuse(f"--{name} goes with DATA, and without --demo")
+    if arguments.event is not None and arguments.task != "auto":
+        arguments.refuse("--event goes without --task")
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], int]:

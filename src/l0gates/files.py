@@ -29,13 +29,7 @@ def write_folder(folder: str | Path, fill: Callable[[Path], None], *, names: Ite
         If something else than such a folder is there.
     """
     folder = _path(folder)
-    if folder.exists() and not _is_ours(folder, set(names)):
-        raise refusal(
-            "folder",
-            expected="a new folder, or one that was written by save",
-            received=str(folder),
-            remedy="choose another name",
-        )
+    refuse_foreign(folder, names)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
@@ -52,6 +46,30 @@ def write_folder(folder: str | Path, fill: Callable[[Path], None], *, names: Ite
         _replace(fresh, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def refuse_foreign(folder: Path, names: Iterable[str]) -> None:
+    """Refuse to replace what was not written by :func:`write_folder`.
+
+    Parameters
+    ----------
+    folder
+        Where a folder is to be written.
+    names
+        The file names of such a folder.
+
+    Raises
+    ------
+    ArgumentError
+        If something else than such a folder is there.
+    """
+    if folder.exists() and not _is_ours(folder, set(names)):
+        raise refusal(
+            "folder",
+            expected="a new folder, or one that was written by save",
+            received=str(folder),
+            remedy="choose another name",
+        )
 
 
 def recovered(folder: str | Path) -> Path:

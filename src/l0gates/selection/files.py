@@ -31,6 +31,17 @@ def write_folder(folder: str | Path, values: Mapping[str, Any], arrays: Mapping[
     files.write_folder(folder, fill, names=(_VALUES, _ARRAYS))
 
 
+def refuse_foreign(folder: Path) -> None:
+    """Refuse to replace a folder that :func:`write_folder` did not write.
+
+    Raises
+    ------
+    ArgumentError
+        If something else is there.
+    """
+    files.refuse_foreign(folder, (_VALUES, _ARRAYS))
+
+
 def read_folder(folder: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What :func:`write_folder` wrote.
 

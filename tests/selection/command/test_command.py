@@ -1,6 +1,7 @@
 """``l0gates select`` prints what it found, writes it, and refuses in one line."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -70,7 +71,10 @@ def test_the_table_the_score_the_file_and_the_model(houses, tmp_path, capsys):
     score = written["score"]
     assert f"{score['all']:.3f} with all columns" in printed.out
     assert score["difference"] == pytest.approx(score["kept"] - score["all"])
-    assert "note: 20 missing values, each marked under its column's gate: size (20)" in printed.err
+    assert (
+        "note: 20 missing values, each marked under its column's gate where the column is used: size (20)"
+        in printed.err
+    )
     assert "note: columns are left out: one, none (constant or empty)" in printed.err
     assert "Warning" not in printed.err
     model = L0Regressor.load(out / "model")
@@ -160,9 +164,15 @@ def test_wrong_data_ends_with_one_line_and_exit_code_2(houses, capsys, arguments
         (["x.csv"], "name the column to predict with --target"),
         (
             ["x.csv", "--target", "y", "--event", "e", "--task", "regression"],
-            "--event goes with DATA, and without --ta",
+            "--event goes without --task",
         ),
-        (["--demo", "breast-cancer", "--event", "e"], "--event goes with DATA, and without --task"),
+        (["--demo", "breast-cancer", "--event", "e"], "--event goes with DATA, and without --demo"),
+        (["--demo", "breast-cancer", "--target", "y"], "--target goes with DATA, and without --demo"),
+        (["--demo", "breast-cancer", "--separator", ","], "--separator goes with DATA, and without --demo"),
+        (
+            ["x.csv", "--target", "y", "--seed", "++5"],
+            "--seed: expected an integer from 0 to 2**32 - 1; received '++5'",
+        ),
         (["x.csv", "--target", "y", "--criterion", "aic"], "argument --criterion: invalid choice: 'aic'"),
         (["x.csv", "--target", "y", "--seed", "-1"], "--seed: expected an integer from 0 to 2**32 - 1; received '-1'"),
         (["x.csv", "--target", "y", "--seed", str(2**32)], "--seed: expected an integer from 0 to 2**32 - 1; received"),
@@ -174,7 +184,9 @@ def test_incomplete_arguments_end_with_usage_and_exit_code_2(capsys, arguments, 
     with pytest.raises(SystemExit) as end:
         main(["select", *arguments])
     assert end.value.code == 2
-    assert message in capsys.readouterr().err
+    errors = capsys.readouterr().err
+    assert errors.startswith("usage: l0gates select ")
+    assert message in errors
 
 
 def test_a_tab_may_be_written_as_one(houses, tmp_path):
@@ -239,6 +251,64 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(houses, t
     captured = capsys.readouterr()
     assert "out: expected a folder to write to; received" in captured.err
     assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("foreign", "message"),
+    [
+        ("model/mine.txt", "folder: expected a new folder, or one that was written by save; received"),
+        (
+            "selection.json/mine.txt",
+            "out: expected a file as selection.json, or none; received a folder; choose another",
+        ),
+    ],
+)
+def test_what_is_not_replaced_is_refused_before_the_work(houses, tmp_path, capsys, foreign, message):
+    file = tmp_path / "out" / foreign
+    file.parent.mkdir(parents=True)
+    file.write_text("mine")
+    assert main(["select", str(houses), "--target", "price", "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.startswith(f"l0gates select: {message}")
+    assert [path.name for path in tmp_path.glob("out/*/*")] == ["mine.txt"]
+
+
+def named_table(tmp_path, *names):
+    path = tmp_path / "table.csv"
+    draws = np.random.default_rng(0).standard_normal((40, len(names)))
+    draws[:, -1] = draws[:, 0]
+    pl.DataFrame(draws, schema=names).write_csv(path)
+    return path
+
+
+def test_control_characters_and_emoji_codes_in_names_are_shown_as_they_are(tmp_path, capsys):
+    path = named_table(tmp_path, "\x1b[31mred", "two\nlines", ":x:", "y")
+    assert main(["select", str(path), "--target", "y"]) == 0
+    printed = capsys.readouterr()
+    assert {line.split()[0] for line in printed.out.splitlines()[1:4]} == {r"\x1b[31mred", r"two\nlines", ":x:"}
+    path.write_text("a:x:,y\n" + "".join(f"1,{i}\n" for i in range(40)))
+    assert main(["select", str(path), "--target", "y"]) == 2
+    path.write_text("a:x:,\x1b[31mred,y\n" + "".join(f"1,{i},{i % 2}\n" for i in range(40)))
+    assert main(["select", str(path), "--target", "y"]) == 0
+    assert "note: columns are left out: a:x: (" in capsys.readouterr().err
+    assert main(["select", str(path), "--target", "z"]) == 2
+    assert r"(a:x:, \x1b[31mred, y)" in capsys.readouterr().err
+
+
+def test_an_encoding_that_lacks_letters_of_a_name_is_no_error(tmp_path):
+    path = named_table(tmp_path, "日本語", "größe", "y")
+    command = [sys.executable, "-m", "l0gates", "select", str(path), "--target", "y"]
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    result = subprocess.run(command, capture_output=True, encoding="latin-1", env=environment, check=True)
+    assert [line.split()[0] for line in result.stdout.splitlines()[1:3]] == ["???", "größe"]
+
+
+def test_a_closed_stdout_is_no_error(houses, tmp_path):
+    command = [sys.executable, "-m", "l0gates", "select", str(houses), "--target", "price", "--out", str(tmp_path)]
+    shell = ["sh", "-c", 'exec "$@" >&-', "sh", *command]
+    result = subprocess.run(shell, stderr=subprocess.PIPE, text=True, check=False)
+    assert result.returncode == 0
+    assert all(line.startswith("note: ") for line in result.stderr.splitlines())
+    assert (tmp_path / "selection.json").exists()
 
 
 def test_an_interruption_while_loading_is_said_in_one_line(capsys, monkeypatch):

@@ -13,7 +13,7 @@ from typing import Any
 from ...errors import ArgumentError
 from . import console
 from .demo import breast_cancer
-from .summary import Predictor, made_folder, summarize, write_json
+from .summary import MODEL, Predictor, made_folder, summarize, write_json
 from .tables import Table, read_table
 
 
@@ -39,7 +39,7 @@ def run(arguments: Namespace) -> int:
     except BrokenPipeError:
         raise
     except (ArgumentError, OSError) as error:
-        print(f"l0gates select: {error}", file=sys.stderr)  # noqa: T201
+        print(f"l0gates select: {console.escaped(str(error))}", file=sys.stderr)  # noqa: T201
         return 2
     return 0
 
@@ -76,8 +76,8 @@ def _select(arguments: Namespace) -> tuple[dict[str, Any], Predictor]:
 def _write(summary: dict[str, Any], estimator: Predictor, folder: Path) -> None:
     """Write the results, then print them: whoever reads what is printed may stop to."""
     with _too_late_to_interrupt():
-        estimator.save(folder / "model")
-        written = (write_json(summary, folder), folder / "model")
+        estimator.save(folder / MODEL)
+        written = (write_json(summary, folder), folder / MODEL)
         console.print_summary(summary)
         for path in written:
             print(f"written: {path}")  # noqa: T201
@@ -99,5 +99,5 @@ def _too_late_to_interrupt() -> Iterator[None]:
 def _load(arguments: Namespace) -> tuple[Table, list[str]]:
     if arguments.demo is not None:
         return breast_cancer(arguments.seed)
-    table = read_table(arguments.data, arguments.target, event=arguments.event, separator=arguments.separator)
-    return table, []
+    separator = arguments.separator or ","
+    return read_table(arguments.data, arguments.target, event=arguments.event, separator=separator), []

@@ -1,6 +1,7 @@
 """What the command prints: a progress bar, notes, the table of columns, the score."""
 
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -68,11 +69,25 @@ def _tenths(description: str) -> Steps:
     return say
 
 
+def escaped(text: str) -> str:
+    r"""Text with control characters as Python writes them: what a column name holds is shown, not obeyed.
+
+    Examples
+    --------
+    >>> print(escaped("\x1b[31mred"))
+    \x1b[31mred
+    """
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: ascii(found[0])[1:-1], text)
+
+
 class _Notes(Console):
     """Lines on stderr; where nobody reads them the work goes on."""
 
     def __init__(self) -> None:
-        super().__init__(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        super().__init__(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        self.print(f"note: {escaped(text)}")
 
     def on_broken_pipe(self) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
@@ -90,7 +105,7 @@ def warnings_as_notes() -> Iterator[None]:
     """Show warnings on stderr as lines for readers, without the place in the code."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = lambda message, *_, **__: _Notes().print(f"note: {message}")
+        warnings.showwarning = lambda message, *_, **__: _Notes().note(str(message))
         yield
 
 
@@ -98,19 +113,20 @@ def print_notes(table: Table) -> None:
     """One line on stderr for each reason to leave columns out, for numbers taken as text, and for missing values."""
     console = _Notes()
     for reason, names in table.left_out.items():
-        console.print(f"note: columns are left out: {few(names)} ({reason})")
+        console.note(f"columns are left out: {few(names)} ({reason})")
     for note in table.notes:
-        console.print(f"note: {note}")
+        console.note(note)
     # Of a column without any value, which is left out, a warning speaks.
     missing = {name: count for name, count in table.missing().items() if count < len(table.frame)}
     if missing:
         counts = few([f"{name} ({count:,})" for name, count in missing.items()])
-        console.print(f"note: {sum(missing.values()):,} missing values, each marked under its column's gate: {counts}")
+        where = "each marked under its column's gate where the column is used"
+        console.note(f"{sum(missing.values()):,} missing values, {where}: {counts}")
 
 
 def print_summary(summary: dict[str, Any]) -> None:
     """The table of columns, kept ones first, then the score and the time, on stdout."""
-    console = _Output(highlight=False, markup=False)
+    console = _Output(highlight=False, markup=False, emoji=False)
     columns = sorted(summary["columns"], key=lambda c: (c["rank"], -c["active_probability"]))
     kept = [column for column in columns if column["kept"]]
     shown = columns[: len(kept) + _DROPPED_SHOWN]
@@ -121,7 +137,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     for column in shown:
         style = "bold" if column["kept"] else "dim"
         mark = "yes" if column["kept"] else "no"
-        table.add_row(Text(column["name"]), f"{column['active_probability']:.3f}", mark, style=style)
+        table.add_row(Text(escaped(column["name"])), f"{column['active_probability']:.3f}", mark, style=style)
     console.print(table)
     if len(shown) < len(columns):
         console.print(f"... and {len(columns) - len(shown):,} more that are dropped (--out DIR lists them)")

@@ -16,11 +16,14 @@ from ...errors import refusal
 from ..engine.steps import Progress
 from ..estimators.predictors import L0Classifier, L0Regressor
 from ..estimators.survival import L0CoxSurvivalAnalysis
+from ..files import refuse_foreign
 from ..objectives import infer_task
 from .tables import Table
 
 HELD_OUT = 0.2
 LEAST_ROWS = 20
+MODEL = "model"
+_SUMMARY = "selection.json"
 _SCORE = ("name", "all", "kept", "all_error", "kept_error", "difference", "difference_error")
 
 Predictor = L0Classifier | L0Regressor | L0CoxSurvivalAnalysis
@@ -126,9 +129,18 @@ def make_folder(folder: Path) -> None:
 
 @contextmanager
 def made_folder(folder: Path) -> Iterator[None]:
-    """As :func:`make_folder`; what was made goes again if nothing is written to it."""
+    """As :func:`make_folder`, for results that can be written; what was made goes again if nothing is.
+
+    Raises
+    ------
+    ArgumentError
+        As there, and if something else is where the results go.
+    """
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     make_folder(folder)
+    refuse_foreign(folder / MODEL)
+    if (folder / _SUMMARY).is_dir():
+        raise refusal("out", expected=f"a file as {_SUMMARY}, or none", received="a folder", remedy="choose another")
     try:
         yield
     finally:
@@ -146,7 +158,7 @@ def write_json(summary: dict[str, Any], folder: Path) -> Path:
         Made if it is missing.
     """
     make_folder(folder)
-    path = folder / "selection.json"
+    path = folder / _SUMMARY
     descriptor, temporary = tempfile.mkstemp(dir=folder, suffix=".json.part")
     try:
         with os.fdopen(descriptor, "w") as file:
