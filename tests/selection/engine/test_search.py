@@ -31,7 +31,7 @@ def test_as_many_are_kept_as_asked_for_and_fixed_ones_always():
 
 @pytest.mark.parametrize("n_kept", [0, 2, 8])
 def test_narrower_paths_put_right_what_the_first_one_had_in_the_wrong_order(n_kept):
-    """Groups 0 and 2 matter and close third and fourth from the end, which is among the last twice as many."""
+    """Groups 0 and 2 matter and close fourth and third from the end, which is among the best twice as many."""
     X, y = linear()
     made = problem(X, y, groups=[0, 1, 2, 3, 4, 5, 6, 7], fixed=[])
     last = np.array([3, 1, 4, 5, 6, 2, 2, 2])
