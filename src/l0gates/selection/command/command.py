@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ArgumentError
+from ..progress import progress_bar
 from . import console
 from .demo import breast_cancer
 from .summary import MODEL, Predictor, made_folder, summarize, write_json
@@ -64,7 +65,7 @@ def _select(arguments: Namespace) -> tuple[dict[str, Any], Predictor]:
             task="survival" if arguments.event is not None else arguments.task,
             seed=arguments.seed,
             criterion=arguments.criterion,
-            progress_bar=console.progress_bar,
+            progress_bar=progress_bar,
         )
     summary = {"data": arguments.demo or str(arguments.data), "target": arguments.target, **summary}
     if probes:

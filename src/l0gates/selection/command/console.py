@@ -1,72 +1,21 @@
-"""What the command prints: a progress bar, notes, the table of columns, the score."""
+"""What the command prints: notes, the table of columns, the score."""
 
-import os
 import re
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from ..encoding.source import few
-from ..engine.steps import Progress as Steps
+from ..progress import Lines
 from .tables import Table
 
 # Dropped columns beyond these are counted, not listed.
 _DROPPED_SHOWN = 20
-
-
-@contextmanager
-def progress_bar(description: str = "choosing columns", *, logged: bool = False) -> Iterator[Steps]:
-    """A progress bar on stderr, for a terminal or a notebook, that vanishes at the end.
-
-    Parameters
-    ----------
-    description
-        What stands before it.
-    logged
-        Where there is neither, a line for each tenth.
-
-    Yields
-    ------
-    callable
-        Takes the steps done and their total.
-    """
-    console = Console(stderr=True)
-    seen = console.is_terminal or console.is_jupyter
-    if logged and not seen:
-        yield _tenths(description)
-        return
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not seen,
-    )
-    with bar:
-        task = bar.add_task(description, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _tenths(description: str) -> Steps:
-    """Prints a line on stderr whenever another tenth of the steps is done."""
-    console, printed = _Notes(), 0
-
-    def say(done: int, total: int) -> None:
-        nonlocal printed
-        if 10 * done // total > printed:
-            printed = 10 * done // total
-            console.print(f"{description}: {10 * printed} %")
-
-    return say
 
 
 def escaped(text: str) -> str:
@@ -80,17 +29,11 @@ def escaped(text: str) -> str:
     return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: ascii(found[0])[1:-1], text)
 
 
-class _Notes(Console):
-    """Lines on stderr; where nobody reads them the work goes on."""
-
-    def __init__(self) -> None:
-        super().__init__(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+class _Notes(Lines):
+    """Notes on stderr."""
 
     def note(self, text: str) -> None:
         self.print(f"note: {escaped(text)}")
-
-    def on_broken_pipe(self) -> None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 class _Output(Console):

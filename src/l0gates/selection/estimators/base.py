@@ -190,7 +190,7 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
     def _shown(self, progress: Progress | None) -> Iterator[Progress]:
         """The caller's progress, or a bar where one is wanted."""
         if progress is None and self.verbose:
-            from ..command.console import progress_bar
+            from ..progress import progress_bar
 
             with progress_bar(logged=True) as bar:
                 yield bar
