@@ -15,7 +15,7 @@ N_KEEP = 50
 SKFEATURE = {"isolet": "Isolet", "pcmac": "PCMAC", "allaml": "ALLAML", "colon": "colon"}
 SURVIVAL = {"gaussian": "gaussian_survival_data", "support": "support_train_test", "whas": "whas_train_test"}
 MICE = ("mice", "mice by mouse")
-# Of so few rows that five seeds hold out less than a hundred.
+# Of so few rows that five seeds hold out less than a hundred: quick methods have more seeds here.
 SMALL = ("allaml", "colon")
 
 

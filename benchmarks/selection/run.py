@@ -35,7 +35,7 @@ BASELINES = ("all columns", "true columns")
 SEEDS = {
     "synthetic": {"ours": 25, "peers": 5},
     "real": {"ours": 5, "peers": 5},
-    "small": {"ours": 25, "peers": 25},
+    "small": {"ours": 100, "peers": 100},
     "frames": {"ours": 3, "peers": 3},
 }
 PEERS = Path("build/peers/bin/python")
