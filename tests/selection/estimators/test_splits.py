@@ -27,7 +27,8 @@ def split(cv, test_size, *, groups=None, y=None):
     data = TableData(linear(N)[0], N)
     splitter = Split(cv, test_size, 0)
     learn, held_out = splitter.hold_out(data, y, groups, make_objective(y))
-    return learn, held_out, splitter.folds(data, y, groups, make_objective(y[learn]), learn)
+    counted = np.ones(len(learn), dtype=bool)
+    return learn, held_out, splitter.folds(data, y, groups, make_objective(y[learn]), learn, counted)
 
 
 @pytest.mark.parametrize("cv", [3, GroupKFold(3), LeaveOneGroupOut()])

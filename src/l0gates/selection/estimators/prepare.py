@@ -64,12 +64,11 @@ def prepare(
     task = estimator._task_of(y)
     objective = estimator._make_objective(y, weight, task)
     learn, held_out = split.hold_out(data, y, groups, objective)
-    counted = None if weight is None else weight[learn] > 0
-    counting = learn if counted is None else learn[counted]
-    if len(counting) < len(y):
-        objective = scores.objective_of(estimator, y, weight, counting, task)
+    counted = np.ones(len(learn), dtype=bool) if weight is None else weight[learn] > 0
+    if counted.sum() < len(y):
+        objective = scores.objective_of(estimator, y, weight, learn[counted], task)
     folds = split.folds(data, y, groups, objective, learn, counted)
-    learn = counting
+    learn = learn[counted]
     scores.check(objective, y, weight, learn=learn, held_out=held_out, folds=folds)
     encoder = TableEncoder(feature_groups=estimator.feature_groups, never_keep=estimator.never_keep)
     data.learn(encoder, learn)

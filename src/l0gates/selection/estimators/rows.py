@@ -145,12 +145,11 @@ class Split:
         groups: np.ndarray | None,
         objective: Objective,
         learn: np.ndarray,
-        counted: np.ndarray | None = None,
+        counted: np.ndarray,
     ) -> Folds:
         """The folds of the rows to learn from that count, numbered from 0; ``objective`` is that of these rows.
 
-        Which do is bool, shape (len(learn),), or None for all; a splitter is given the others too, and its folds then
-        go without them.
+        Which do is bool, shape (len(learn),); a splitter is given the others too, and its folds then go without them.
 
         Raises
         ------
@@ -158,7 +157,6 @@ class Split:
             If there are fewer rows, or groups, than two a fold (one for groups), or a splitter gives an empty part or
             rows that there are not.
         """
-        counted = np.ones(len(learn), dtype=bool) if counted is None else counted
         groups = None if groups is None else groups[learn]
         strata = None if objective.strata is None else objective.strata.cpu()
         if isinstance(self.cv, int | np.integer):
