@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 HAS_CARD = torch.cuda.is_available()
 pytest.importorskip("triton", reason="Triton is not installed")
 
-from kernel_cases import Problem, check, problems  # noqa: E402
+from compile_for_a_card import KERNELS  # noqa: E402
+from kernel_cases import Problem, agree, check, near_folds, problems  # noqa: E402
 
-from l0gates.ops import library, philox  # noqa: E402
+from l0gates.ops import library, philox, with_penalty  # noqa: E402
 from l0gates.ops.cuda import launch  # noqa: E402
 
 DEVICE = "cuda" if HAS_CARD else "cpu"
@@ -53,6 +54,30 @@ def test_many_programs_equal_the_reference(problem):
     check(problem, launched(launch.apply, problem), launched(launch.apply_backward, problem), alone=False)
 
 
+@settings(max_examples=15, deadline=None)
+@given(
+    problem=problems(st.sampled_from([1, 2, 3]), st.integers(0, 3)),
+    is_sum=st.booleans(),
+    wanted=st.sampled_from([(True, True), (True, False), (False, True)]),
+    wanted_parameter=st.booleans(),
+)
+def test_the_penalty_and_its_gradient_equal_the_reference(problem, is_sum, wanted, wanted_parameter):
+    grad, *arguments = problem.arguments()
+    fixed, constants = [*arguments[:6], is_sum, 0.3], arguments[6:]
+    expected = with_penalty._kernel(problem.distribution, *fixed, *constants)
+    found = launched(launch.apply_with_penalty, problem)(*fixed, *constants)
+    for ours, theirs in zip(found, expected, strict=True):
+        agree(problem, ours, theirs)
+    penalty_grad = torch.randn(expected[1].shape).to(expected[1].dtype)
+    grads = [given if use else None for given, use in zip((grad, penalty_grad), wanted, strict=True)]
+    fixed += [True, wanted_parameter]
+    expected = with_penalty._backward_kernel(problem.distribution, *grads, *fixed, *constants)
+    found = launched(launch.apply_with_penalty_backward, problem)(*grads, *fixed, *constants)
+    folds = near_folds(problem, [grad, *arguments]) if wanted_parameter else None
+    agree(problem, found[0], expected[0])
+    agree(problem, found[1], expected[1], folds, grad.numel() / max(1, expected[1].numel()))
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(-(2**63), 2**63 - 1),
@@ -74,7 +99,7 @@ def test_every_kernel_compiles_for_a_card():
     printed = subprocess.run(
         [sys.executable, str(script)], capture_output=True, text=True, check=True, env=environment
     ).stdout.split()
-    assert printed == ["uniform", "apply_lines", "differentiate_lines", "apply_blocks", "differentiate_blocks"] * 4
+    assert printed == [*KERNELS] * 4
 
 
 @pytest.mark.skipif(not HAS_CARD, reason="there is no card")

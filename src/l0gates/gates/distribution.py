@@ -159,15 +159,19 @@ class DistributionGates(StochasticGatesBase):
         methods = kind.penalty, kind._gate_training, kind._sample_gate_values, kind._get_gate_active_probs
         # None where it is computed, from a parametrisation say.
         parameter, tensors = self._parameters.get(self._parameter_name), self._tensors
-        if methods != _METHODS or backends.CPU_MISSING or parameter is None or not parameter.is_cpu:
+        if methods != _METHODS or parameter is None:
             return False
-        return all(tensors[name].is_cpu for name in self._distribution.constants)
+        given = [tensors[name] for name in self._distribution.constants]
+        if parameter.is_cpu:
+            return not backends.CPU_MISSING and all(tensor.is_cpu for tensor in given)
+        on_cuda = parameter.is_cuda and not backends.TRITON_MISSING
+        return on_cuda and all(tensor.device == parameter.device for tensor in given)
 
     def _gate_with_penalty(self, input_tensor: Tensor) -> tuple[Tensor, Tensor]:
         # Past the search of nn.Module.__getattr__.
         parameter: Tensor = self._parameters[self._parameter_name]  # type: ignore[assignment]
         layout = self._layout_for(input_tensor)
-        if not input_tensor.is_cpu or layout.table is not None:
+        if not (input_tensor.is_cpu and parameter.is_cpu) or layout.table is not None:
             check_devices(input_tensor, gates=parameter, mask=layout.table)
         weight = self._constants["reg_weight"]
         call = Call(

@@ -108,28 +108,28 @@ def _vmap(
 
 
 def _kernel(distribution: Distribution, input: Tensor, *args: Any) -> Tensor:
-    return _in_format_of(input, reference.apply(distribution, input, *args))
+    return in_format_of(input, reference.apply(distribution, input, *args))
 
 
 def _backward_kernel(distribution: Distribution, grad: Tensor, input: Tensor, *args: Any) -> tuple[Tensor, Tensor]:
-    return _first_in_format_of(input, reference.apply_backward(distribution, grad, input, *args))
+    return first_in_format_of(input, reference.apply_backward(distribution, grad, input, *args))
 
 
 def _on_cuda(distribution: Distribution, input: Tensor, *args: Any) -> Tensor:
     from .cuda import launch
 
-    return _in_format_of(input, launch.apply(distribution, input, *args))
+    return in_format_of(input, launch.apply(distribution, input, *args))
 
 
 def _backward_on_cuda(distribution: Distribution, grad: Tensor, input: Tensor, *args: Any) -> tuple[Tensor, Tensor]:
     from .cuda import launch
 
-    return _first_in_format_of(input, launch.apply_backward(distribution, grad, input, *args))
+    return first_in_format_of(input, launch.apply_backward(distribution, grad, input, *args))
 
 
-def _first_in_format_of(input: Tensor, gradients: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+def first_in_format_of(input: Tensor, gradients: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     by_input, by_parameter = gradients
-    return _in_format_of(input, by_input) if by_input.shape == input.shape else by_input, by_parameter
+    return in_format_of(input, by_input) if by_input.shape == input.shape else by_input, by_parameter
 
 
 def _fake(input: Tensor, *args: Any) -> Tensor:
@@ -153,7 +153,7 @@ def _backward_fake(
     return by_input, by_parameter
 
 
-def _in_format_of(input: Tensor, result: Tensor) -> Tensor:
+def in_format_of(input: Tensor, result: Tensor) -> Tensor:
     """The result in the memory format of the input."""
     target = torch.empty_like(input)
     return result if result.stride() == target.stride() else target.copy_(result)

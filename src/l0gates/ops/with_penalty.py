@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from . import backends
 from .binary_concrete import BINARY_CONCRETE
 from .distribution import Distribution
 from .gaussian import GAUSSIAN
-from .library import signature
+from .library import first_in_format_of, in_format_of, signature
 from .noise import LIBRARY
 from .scalars import at_least_float32, cast, compute_dtype
 
@@ -138,6 +139,21 @@ def _backward_kernel(
     return by_input, by_parameter
 
 
+def _on_cuda(distribution: Distribution, input: Tensor, *args: Any) -> tuple[Tensor, Tensor]:
+    from .cuda import launch
+
+    gated, penalty = launch.apply_with_penalty(distribution, input, *args)
+    return in_format_of(input, gated), penalty
+
+
+def _backward_on_cuda(
+    distribution: Distribution, grad: Tensor | None, penalty_grad: Tensor | None, input: Tensor, *args: Any
+) -> tuple[Tensor, Tensor]:
+    from .cuda import launch
+
+    return first_in_format_of(input, launch.apply_with_penalty_backward(distribution, grad, penalty_grad, input, *args))
+
+
 def _below_autograd(op: Any, args: tuple[Any, ...]) -> tuple[Tensor, Tensor]:
     with torch._C._AutoDispatchBelowAutograd():
         both: tuple[Tensor, Tensor] = op(*args)
@@ -188,10 +204,15 @@ def _define(distribution: Distribution) -> _Ops:
         f"{backward}(Tensor? grad, Tensor? penalty_grad, {shared}, bool input_grad, bool parameter_grad, {constants}) "
         "-> (Tensor, Tensor)"
     )
-    for name, kernel, fake in ((forward, _kernel, _fake), (backward, _backward_kernel, _backward_fake)):
+    for name, kernel, on_cuda, fake in (
+        (forward, _kernel, _on_cuda, _fake),
+        (backward, _backward_kernel, _backward_on_cuda, _backward_fake),
+    ):
         # At the Autograd key the ops that it is made of bring their gradients.
         for key in ("CompositeExplicitAutograd", "Autograd"):
             LIBRARY.impl(name, partial(kernel, distribution), key)
+        if not backends.TRITON_MISSING:
+            LIBRARY.impl(name, partial(on_cuda, distribution), "CUDA")
         torch.library.register_fake(f"l0gates::{name}", fake, lib=LIBRARY)
     return _Ops(*(getattr(torch.ops.l0gates, name).default for name in (forward, backward)))
 

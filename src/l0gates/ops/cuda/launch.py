@@ -1,6 +1,7 @@
 """Launching the Triton kernels: the ops' arguments in, their results out."""
 
 from math import prod
+from struct import Struct
 from typing import Any
 
 import torch
@@ -8,16 +9,15 @@ import triton
 from torch import Tensor
 
 from ..distribution import Distribution
-from . import kernels, laws
+from . import kernels, laws, penalty
+from .plan import Plan, plan_lines, plan_units
 
-# From so many elements a gate on, a program takes one gate's elements.
-_WIDE = 64
-_LINES = 64
 _BLOCK = 512
-
+# From so many elements a gate on, fewer where they lie in whole vectors, a program draws its gates itself. Below,
+# each of its threads would draw for a few elements.
+_WIDE, _WIDE_IN_VECTORS, _VECTOR = 256, 64, 16
+_FLOAT32 = Struct("f")
 _LAWS = {"binary_concrete": laws.BINARY_CONCRETE.value, "gaussian": laws.GAUSSIAN.value}
-_EACH, _REPEATED = kernels.EACH.value, kernels.REPEATED.value
-_TABLE, _BATCHED = kernels.TABLE.value, kernels.BATCHED.value
 
 
 def uniform(seed: Tensor, batch_size: int, n_gates: int, stream: int, dtype: torch.dtype) -> Tensor:
@@ -42,15 +42,23 @@ def apply(
     *constants: Tensor,
 ) -> Tensor:
     """As :func:`l0gates.ops.reference.apply`."""
+    return _apply(_Law(distribution, parameter, seed, constants), input, table, inner, per_example)
+
+
+def _apply(law: "_Law", input: Tensor, table: Tensor | None, inner: int, per_example: bool) -> Tensor:
     x = input.contiguous()
     result = torch.empty_like(x)
-    problem = _Problem(x, parameter, table, inner)
-    fixed = problem.fixed(distribution, per_example)
-    given = (parameter.contiguous(), *problem.table, seed, *_four(constants))
-    if x.numel() and problem.is_wide:
-        kernels.apply_blocks[(problem.units,)](x, *given, result, *problem.unit_sizes, **fixed)
-    elif x.numel():
-        kernels.apply_lines[problem.grid](x, *given, result, *problem.line_sizes, **fixed)
+    if x.numel() == 0:
+        return result
+    plan = _plan(x, law.parameter, table, inner, per_example)
+    if "UNITS" in plan.fixed:
+        kernels.apply_units[plan.grid](x, *law.given, result, *plan.sizes, **plan.fixed, **law.fixed)
+        return result
+    gates, _ = law.draw(plan, slopes=False)
+    tables = law.parameter if table is None else table.contiguous(), gates
+    kernels.apply_lines[plan.grid](
+        x, law.parameter, *tables, *law.given[1:], result, *plan.sizes, **plan.fixed, **law.fixed
+    )
     return result
 
 
@@ -68,75 +76,156 @@ def apply_backward(
     *constants: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """As :func:`l0gates.ops.reference.apply_backward`."""
+    law = _Law(distribution, parameter, seed, constants)
+    by_input, total = _differentiate(law, grad, input, table, inner, per_example, (input_grad, parameter_grad))
+    return by_input, parameter.new_empty(0) if total is None else total.to(parameter.dtype)
+
+
+def apply_with_penalty(
+    distribution: Distribution,
+    input: Tensor,
+    parameter: Tensor,
+    table: Tensor | None,
+    inner: int,
+    seed: Tensor,
+    per_example: bool,
+    is_sum: bool,
+    factor: float,
+    *constants: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """As the op of :mod:`l0gates.ops.with_penalty`."""
+    law = _Law(distribution, parameter, seed, constants)
+    return _apply(law, input, table, inner, per_example), law.penalty(is_sum, factor)
+
+
+def apply_with_penalty_backward(
+    distribution: Distribution,
+    grad: Tensor | None,
+    penalty_grad: Tensor | None,
+    input: Tensor,
+    parameter: Tensor,
+    table: Tensor | None,
+    inner: int,
+    seed: Tensor,
+    per_example: bool,
+    is_sum: bool,
+    factor: float,
+    input_grad: bool,
+    parameter_grad: bool,
+    *constants: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """As the op of :mod:`l0gates.ops.with_penalty`."""
+    law = _Law(distribution, parameter, seed, constants)
+    by_input, total = input.new_empty(0), None
+    if grad is not None:
+        by_input, total = _differentiate(law, grad, input, table, inner, per_example, (input_grad, parameter_grad))
+    if not parameter_grad:
+        return by_input, parameter.new_empty(0)
+    if penalty_grad is not None:
+        return by_input, law.with_penalty_gradient(total, penalty_grad, is_sum, factor)
+    return by_input, torch.zeros_like(parameter) if total is None else total.to(parameter.dtype)
+
+
+def _differentiate(
+    law: "_Law",
+    grad: Tensor,
+    input: Tensor,
+    table: Tensor | None,
+    inner: int,
+    per_example: bool,
+    wanted: tuple[bool, bool],
+) -> tuple[Tensor, Tensor | None]:
+    """The gradient by the input, and by the parameter in float64; None where it is not wanted."""
+    input_grad, parameter_grad = wanted
     x, g = input.contiguous(), grad.to(input.dtype).contiguous()
     by_input = torch.empty_like(x) if input_grad else x.new_empty(0)
-    problem = _Problem(x, parameter, table, inner)
-    sums = problem.new_sums() if parameter_grad else parameter.new_empty(0)
-    fixed = problem.fixed(distribution, per_example) | {"INPUT": input_grad, "PARAMETER": parameter_grad}
-    given = (parameter.contiguous(), *problem.table, seed, *_four(constants))
-    if x.numel() and problem.is_wide:
-        kernels.differentiate_blocks[(problem.units,)](g, x, *given, by_input, sums, *problem.unit_sizes, **fixed)
-    elif x.numel():
-        kernels.differentiate_lines[problem.grid](g, x, *given, by_input, sums, *problem.line_sizes, **fixed)
-    by_parameter = problem.by_gate(sums).to(parameter.dtype) if parameter_grad else sums
-    return by_input, by_parameter
+    if x.numel() == 0:
+        return by_input, law.parameter.new_zeros(len(law.parameter), dtype=torch.float64) if parameter_grad else None
+    plan = _plan(x, law.parameter, table, inner, per_example)
+    sums = law.room_for_sums(plan) if parameter_grad else by_input
+    fixed = {**plan.fixed, **law.fixed, "INPUT": input_grad, "PARAMETER": parameter_grad}
+    if "UNITS" in plan.fixed:
+        kernels.differentiate_units[plan.grid](g, x, *law.given, by_input, sums, *plan.sizes, **fixed)
+    else:
+        gates, slopes = law.draw(plan, slopes=parameter_grad)
+        tables = law.parameter if table is None else table.contiguous(), gates, slopes
+        kernels.differentiate_lines[plan.grid](
+            g, x, law.parameter, *tables, *law.given[1:], by_input, sums, *plan.sizes, **fixed
+        )
+    return by_input, _by_gate(sums, table, len(law.parameter)) if parameter_grad else None
 
 
-class _Problem:
-    """An input and its layout as the kernels see them: lines of columns, or one gate's elements a program."""
+class _Law:
+    """The gates' law as the kernels take it."""
 
-    def __init__(self, x: Tensor, parameter: Tensor, table: Tensor | None, inner: int) -> None:
-        self.n_gates = parameter.shape[0]
-        batch, elements = x.shape[0], prod(x.shape[1:])
-        if self.n_gates == 1 and table is None:
-            inner = max(elements, 1)
-        self.device, self.double = x.device, parameter.dtype == torch.float64
-        self.is_wide = table is None and inner >= _WIDE
-        self.inner = inner
-        self.width = elements if table is not None else self.n_gates * inner
-        self.lines = batch if table is not None else batch * elements // self.width
-        self.gates = _EACH if inner == 1 else _REPEATED
-        if table is not None:
-            self.gates = _TABLE if table.dim() == 1 else _BATCHED
-        # Where there is none the kernels do not read it, but want a pointer.
-        index = parameter if table is None else table.contiguous()
-        self.table = [] if self.is_wide else [index]
-        per_example = max(1, self.lines // max(batch, 1))
-        self.units = self.lines * self.n_gates
-        self.unit_sizes = (self.n_gates, inner, per_example * self.n_gates)
-        self.line_sizes = (self.lines, self.width, inner, per_example)
-        self.block = min(_BLOCK, max(4, triton.next_power_of_2(inner if self.is_wide else self.width)))
-        self.grid = (triton.cdiv(self.lines, _LINES), triton.cdiv(self.width, self.block))
+    def __init__(
+        self, distribution: Distribution, parameter: Tensor, seed: Tensor, constants: tuple[Tensor, ...]
+    ) -> None:
+        self.parameter = parameter.contiguous()
+        # The last constant again where a distribution has fewer than four.
+        self.given = (self.parameter, seed, *constants, *[constants[-1]] * (4 - len(constants)))
+        double = parameter.dtype == torch.float64
+        self.dtype = torch.float64 if double else torch.float32
+        self.fixed: dict[str, Any] = {"LAW": _LAWS[distribution.name], "DOUBLE": double}
+        self.on_penalty = self.given[:1] + self.given[2:]
+        self.fixed_penalty = {"LAW": self.fixed["LAW"], "BLOCK": _BLOCK}
 
-    def fixed(self, distribution: Distribution, per_example: bool) -> dict[str, Any]:
-        """What a kernel is compiled for."""
-        fixed = {
-            "LAW": _LAWS[distribution.name],
-            "PER_EXAMPLE": per_example,
-            "BLOCK": self.block,
-            "DOUBLE": self.double,
-        }
-        return fixed if self.is_wide else fixed | {"GATES": self.gates, "LINES": _LINES}
+    def draw(self, plan: Plan, *, slopes: bool) -> tuple[Tensor, Tensor]:
+        """Gates that a table looks up, and their slopes; where there is no table, something that is not read."""
+        if plan.drawn is None:
+            return self.parameter, self.parameter
+        drawn = torch.empty(2 if slopes else 1, *plan.drawn, dtype=self.dtype, device=self.parameter.device)
+        rows, n_gates = plan.drawn
+        kernels.draw_gates[rows, triton.cdiv(n_gates, _BLOCK)](
+            *self.given, drawn[0], drawn[-1], n_gates, SLOPES=slopes, BLOCK=_BLOCK, **self.fixed
+        )
+        return drawn[0], drawn[-1]
 
-    def new_sums(self) -> Tensor:
-        """Room for what the backward kernels sum up."""
-        dtype = torch.float64 if self.double else torch.float32
-        if self.is_wide:
-            return torch.zeros(self.lines, self.n_gates, dtype=dtype, device=self.device)
-        if self.gates == _BATCHED:
-            return torch.zeros(self.n_gates, dtype=torch.float64, device=self.device)
-        return torch.zeros(self.grid[0], self.width, dtype=dtype, device=self.device)
+    def penalty(self, is_sum: bool, factor: float) -> Tensor:
+        """The factor times P(z > 0) of each gate, or times their sum."""
+        n_gates = len(self.parameter)
+        result = torch.empty(() if is_sum else n_gates, dtype=self.dtype, device=self.parameter.device)
+        grid = (1 if is_sum else triton.cdiv(n_gates, _BLOCK),)
+        penalty.penalise[grid](*self.on_penalty, result, n_gates, *_halves(factor), IS_SUM=is_sum, **self.fixed_penalty)
+        return result
 
-    def by_gate(self, sums: Tensor) -> Tensor:
-        """What they summed up, added up for each gate in float64."""
-        if self.gates == _BATCHED:
-            return sums
-        total = sums.sum(0, dtype=torch.float64)
-        if self.gates == _TABLE:
-            return total.new_zeros(self.n_gates).index_add(0, self.table[0], total)
-        return total if self.is_wide else total.reshape(self.n_gates, self.inner).sum(1)
+    def with_penalty_gradient(self, total: Tensor | None, grad: Tensor, is_sum: bool, factor: float) -> Tensor:
+        """The gradient of the penalty, on top of a total in float64 where there is one."""
+        n_gates, result = len(self.parameter), torch.empty_like(self.parameter)
+        given = grad.contiguous(), grad if total is None else total
+        fixed = {"TOTAL": total is not None, "IS_SUM": is_sum, **self.fixed_penalty}
+        penalty.add_penalty_gradient[triton.cdiv(n_gates, _BLOCK),](
+            *given, *self.on_penalty, result, n_gates, *_halves(factor), **fixed
+        )
+        return result
+
+    def room_for_sums(self, plan: Plan) -> Tensor:
+        """What a backward kernel fills; or adds to, in float64, where each example has its own table."""
+        if len(plan.sums) == 1:
+            return torch.zeros(plan.sums, dtype=torch.float64, device=self.parameter.device)
+        return torch.empty(plan.sums, dtype=self.dtype, device=self.parameter.device)
 
 
-def _four(constants: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """The constants, the last one again where a distribution has fewer than four."""
-    return (*constants, *[constants[-1]] * (4 - len(constants)))
+def _plan(x: Tensor, parameter: Tensor, table: Tensor | None, inner: int, per_example: bool) -> Plan:
+    n_gates, shape = len(parameter), tuple(x.shape)
+    if table is not None:
+        return plan_lines(shape, n_gates, 1, table.dim(), per_example)
+    if n_gates == 1:
+        inner = prod(shape[1:])
+    if inner >= (_WIDE if inner % _VECTOR else _WIDE_IN_VECTORS):
+        return plan_units(shape, n_gates, inner, per_example)
+    return plan_lines(shape, n_gates, inner, 0, per_example)
+
+
+def _by_gate(sums: Tensor, table: Tensor | None, n_gates: int) -> Tensor:
+    """What a backward kernel summed up, added up for each gate in float64."""
+    total = sums.sum(0, dtype=torch.float64) if sums.dim() == 2 else sums
+    if table is not None and table.dim() == 1:
+        return total.new_zeros(n_gates).index_add(0, table, total)
+    return total if len(total) == n_gates else total.view(n_gates, -1).sum(1)
+
+
+def _halves(factor: float) -> tuple[float, float]:
+    """Two numbers of float32 that make a factor."""
+    (high,) = _FLOAT32.unpack(_FLOAT32.pack(factor))
+    return high, factor - high

@@ -10,8 +10,8 @@ GAUSSIAN: tl.constexpr = tl.constexpr(1)
 
 @triton.jit
 def _philox(seed, example, block, stream):
-    """The four words of a counter; ``block`` sets the shape."""
-    c0 = block.to(tl.uint32)
+    """The four words of a counter; ``example`` and ``block`` are broadcast."""
+    c0 = (block + example * 0).to(tl.uint32)
     c1 = tl.zeros_like(c0) + (example & 0xFFFFFFFF).to(tl.uint32)
     c2 = tl.zeros_like(c0) + ((example >> 32) & 0xFFFFFFFF).to(tl.uint32)
     c3 = tl.zeros_like(c0) + stream
@@ -28,8 +28,11 @@ def _word(seed, example, gate, stream):
 
 @triton.jit
 def _words_in_row(seed, example, first, stream, BLOCK: tl.constexpr):
-    """The words of ``BLOCK`` gates that follow each other from ``first``, a multiple of 4."""
-    w0, w1, w2, w3 = _philox(seed, example, first // 4 + tl.arange(0, BLOCK // 4), stream)
+    """The words of ``BLOCK`` gates that follow each other from ``first``, a multiple of 4: shape (..., ``BLOCK``).
+
+    ``example`` is of shape (..., 1).
+    """
+    w0, w1, w2, w3 = _philox(seed, example, first // 4 + tl.arange(0, BLOCK // 4)[None, :], stream)
     return tl.interleave(tl.interleave(w0, w2), tl.interleave(w1, w3))
 
 
@@ -40,7 +43,8 @@ def _fraction(word, low, DOUBLE: tl.constexpr):
         bits = (word.to(tl.int64) << 20) | (low.to(tl.int64) >> 12)
         fraction = (bits.to(tl.float64) + 0.5) * 2.220446049250313e-16
     else:
-        fraction = ((word >> 9).to(tl.float32) + 0.5) * 1.1920928955078125e-07
+        # 1 + k 2^-23 has these bits, and what is taken off leaves k + 1/2 of them, exactly.
+        fraction = ((word >> 9) | 0x3F800000).to(tl.float32, bitcast=True) - 0.999999940395355224609375
     return fraction
 
 
@@ -121,12 +125,12 @@ def unfolded(u, parameter, k0, k1, k2, k3, LAW: tl.constexpr):
     """The unfolded gate and its slope by the parameter, 0 beyond the folds."""
     if LAW == BINARY_CONCRETE:
         u = tl.minimum(tl.maximum(u, k3), 1 - k3)
-        v = (tl.log(u) - tl.log(1 - u) + parameter) / k0
+        v = (tl.log(u / (1 - u)) + parameter) * (1 / k0)
         # Of -|v|, so that the exponential cannot overflow.
         e = tl.exp(-tl.abs(v))
         s = tl.where(v >= 0, 1.0, e) / (1 + e)
         gate = s * (k2 - k1) + k1
-        slope = (gate - k1) * (k2 - gate) / ((k2 - k1) * k0)
+        slope = (gate - k1) * (k2 - gate) * (1 / ((k2 - k1) * k0))
     else:
         gate = parameter + k0 * _normal_quantile(u)
         slope = tl.full(gate.shape, 1.0, gate.dtype)
