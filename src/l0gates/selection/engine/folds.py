@@ -53,8 +53,9 @@ class Folds:
         """
         if self.rows is self.scored:
             return values
-        sums = values.new_zeros(*values.shape[:-1], len(self.rows))
-        return sums.index_add_(-1, self._places.to(values.device), values) / self._counts.to(values.device)
+        # On a card the order in which they are added up would change.
+        sums = values.new_zeros(*values.shape[:-1], len(self.rows), device="cpu")
+        return (sums.index_add_(-1, self._places, values.cpu()) / self._counts).to(values.device)
 
     def batches(self, count: int, size: int, generator: torch.Generator) -> Tensor:
         """Row numbers drawn, with replacement, from outside and from inside each fold.

@@ -92,3 +92,18 @@ class ColumnGates:
         """Whether the evaluation gate is above 0, bool, shape (n_gates,)."""
         gate = gaussian_gate if self._distribution is GAUSSIAN else binary_concrete_gate
         return (gate(self.parameter) > 0) | self.fixed
+
+
+def sums_by_group(values: Tensor, groups: Tensor, n_groups: int) -> Tensor:
+    """Values of columns, shape (..., n_columns), added up for each group, shape (..., n_groups).
+
+    Always in the same order, which ``index_add_`` on a card does not keep.
+
+    Examples
+    --------
+    >>> sums_by_group(torch.tensor([[1.0, 2.0, 4.0]]), torch.tensor([0, 1, 0]), 2)
+    tensor([[5., 2.]])
+    """
+    if values.is_cuda and n_groups < len(groups):
+        return values @ (groups.unsqueeze(1) == torch.arange(n_groups, device=groups.device)).to(values)
+    return values.new_zeros(*values.shape[:-1], n_groups).index_add_(-1, groups, values)

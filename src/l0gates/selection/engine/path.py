@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..objectives.base import Slopes
 from .adam import Adam
-from .gates import ColumnGates
+from .gates import ColumnGates, sums_by_group
 from .modules import make_networks
 from .networks import Networks
 from .problem import Problem
@@ -175,7 +175,7 @@ class PathTraining:
         opened = gates.index_select(-1, self._groups)
         by_gate, losses = self.networks.teach_both(self._table.rows(rows), opened, slopes)
         self._weight_optimizer.step()
-        summed = torch.zeros_like(slope[:, 1]).index_add_(1, self._groups, by_gate)
+        summed = sums_by_group(by_gate, self._groups, slope.shape[-1])
         penalty = self.alpha * self.gates.penalty_gradient()
         self.gates.parameter.grad = (summed * slope[:, 1]).sum(0) + penalty
         self._gate_optimizer.step()
