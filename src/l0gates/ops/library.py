@@ -155,6 +155,8 @@ def _backward_fake(
 
 def in_format_of(input: Tensor, result: Tensor) -> Tensor:
     """The result in the memory format of the input."""
+    if result.stride() == input.stride():
+        return result
     target = torch.empty_like(input)
     return result if result.stride() == target.stride() else target.copy_(result)
 

@@ -5,12 +5,11 @@ from struct import Struct
 from typing import Any
 
 import torch
-import triton
 from torch import Tensor
 
 from ..distribution import Distribution
 from . import kernels, laws, penalty
-from .plan import Plan, plan_lines, plan_units
+from .plan import Plan, ceiling, plan_lines, plan_units
 
 _BLOCK = 512
 # From so many elements a gate on, fewer where they lie in whole vectors, a program draws its gates itself. Below,
@@ -24,7 +23,7 @@ def uniform(seed: Tensor, batch_size: int, n_gates: int, stream: int, dtype: tor
     """As :func:`l0gates.ops.philox.uniform`."""
     noise = torch.empty(*seed.shape, batch_size, n_gates, dtype=dtype, device=seed.device)
     if noise.numel():
-        grid = (seed.numel() * batch_size, triton.cdiv(n_gates, _BLOCK))
+        grid = (seed.numel() * batch_size, ceiling(n_gates, _BLOCK))
         kernels.uniform[grid](
             seed.contiguous(), noise, batch_size, n_gates, stream, BLOCK=_BLOCK, DOUBLE=dtype == torch.float64
         )
@@ -140,7 +139,7 @@ def _differentiate(
     x, g = input.contiguous(), grad.to(input.dtype).contiguous()
     by_input = torch.empty_like(x) if input_grad else x.new_empty(0)
     if x.numel() == 0:
-        return by_input, law.parameter.new_zeros(len(law.parameter), dtype=torch.float64) if parameter_grad else None
+        return by_input, law.parameter.new_zeros(law.n_gates, dtype=torch.float64) if parameter_grad else None
     plan = _plan(x, law.parameter, table, inner, per_example)
     sums = law.room_for_sums(plan) if parameter_grad else by_input
     fixed = {**plan.fixed, **law.fixed, "INPUT": input_grad, "PARAMETER": parameter_grad}
@@ -152,7 +151,7 @@ def _differentiate(
         kernels.differentiate_lines[plan.grid](
             g, x, law.parameter, *tables, *law.given[1:], by_input, sums, *plan.sizes, **fixed
         )
-    return by_input, _by_gate(sums, table, len(law.parameter)) if parameter_grad else None
+    return by_input, _by_gate(sums, table, law.n_gates) if parameter_grad else None
 
 
 class _Law:
@@ -161,7 +160,7 @@ class _Law:
     def __init__(
         self, distribution: Distribution, parameter: Tensor, seed: Tensor, constants: tuple[Tensor, ...]
     ) -> None:
-        self.parameter = parameter.contiguous()
+        self.parameter, self.n_gates = parameter.contiguous(), parameter.shape[0]
         # The last constant again where a distribution has fewer than four.
         self.given = (self.parameter, seed, *constants, *[constants[-1]] * (4 - len(constants)))
         double = parameter.dtype == torch.float64
@@ -176,25 +175,25 @@ class _Law:
             return self.parameter, self.parameter
         drawn = torch.empty(2 if slopes else 1, *plan.drawn, dtype=self.dtype, device=self.parameter.device)
         rows, n_gates = plan.drawn
-        kernels.draw_gates[rows, triton.cdiv(n_gates, _BLOCK)](
+        kernels.draw_gates[rows, ceiling(n_gates, _BLOCK)](
             *self.given, drawn[0], drawn[-1], n_gates, SLOPES=slopes, BLOCK=_BLOCK, **self.fixed
         )
         return drawn[0], drawn[-1]
 
     def penalty(self, is_sum: bool, factor: float) -> Tensor:
         """The factor times P(z > 0) of each gate, or times their sum."""
-        n_gates = len(self.parameter)
+        n_gates = self.n_gates
         result = torch.empty(() if is_sum else n_gates, dtype=self.dtype, device=self.parameter.device)
-        grid = (1 if is_sum else triton.cdiv(n_gates, _BLOCK),)
+        grid = (1 if is_sum else ceiling(n_gates, _BLOCK),)
         penalty.penalise[grid](*self.on_penalty, result, n_gates, *_halves(factor), IS_SUM=is_sum, **self.fixed_penalty)
         return result
 
     def with_penalty_gradient(self, total: Tensor | None, grad: Tensor, is_sum: bool, factor: float) -> Tensor:
         """The gradient of the penalty, on top of a total in float64 where there is one."""
-        n_gates, result = len(self.parameter), torch.empty_like(self.parameter)
+        n_gates, result = self.n_gates, torch.empty_like(self.parameter)
         given = grad.contiguous(), grad if total is None else total
         fixed = {"TOTAL": total is not None, "IS_SUM": is_sum, **self.fixed_penalty}
-        penalty.add_penalty_gradient[triton.cdiv(n_gates, _BLOCK),](
+        penalty.add_penalty_gradient[ceiling(n_gates, _BLOCK),](
             *given, *self.on_penalty, result, n_gates, *_halves(factor), **fixed
         )
         return result
@@ -207,7 +206,7 @@ class _Law:
 
 
 def _plan(x: Tensor, parameter: Tensor, table: Tensor | None, inner: int, per_example: bool) -> Plan:
-    n_gates, shape = len(parameter), tuple(x.shape)
+    n_gates, shape = parameter.shape[0], tuple(x.shape)
     if table is not None:
         return plan_lines(shape, n_gates, 1, table.dim(), per_example)
     if n_gates == 1:
@@ -222,7 +221,7 @@ def _by_gate(sums: Tensor, table: Tensor | None, n_gates: int) -> Tensor:
     total = sums.sum(0, dtype=torch.float64) if sums.dim() == 2 else sums
     if table is not None and table.dim() == 1:
         return total.new_zeros(n_gates).index_add(0, table, total)
-    return total if len(total) == n_gates else total.view(n_gates, -1).sum(1)
+    return total if total.shape[0] == n_gates else total.view(n_gates, -1).sum(1)
 
 
 def _halves(factor: float) -> tuple[float, float]:
