@@ -70,8 +70,8 @@ class ModelCost:
         for factor, dimensions in self._products(unwrapped(model), cost, groups, macs):
             self._polynomial.add_product(factor, dimensions)
         with torch.no_grad():
-            self.dense = self.of(torch.ones(self.vector.n_gates, dtype=torch.float64)).item()
-            self.least = self.of(torch.zeros(self.vector.n_gates, dtype=torch.float64)).item()
+            self.dense = self.of(torch.ones(self.vector.n_gates, dtype=torch.float64, device="cpu")).item()
+            self.least = self.of(torch.zeros(self.vector.n_gates, dtype=torch.float64, device="cpu")).item()
         if self.dense <= self.least:
             raise refusal(
                 "cost",
@@ -130,7 +130,7 @@ class ModelCost:
             if groups is None or name in groups:
                 for value in set(values):
                     gates = [place.start + i for i, each in enumerate(values) if each == value]
-                    yield value, [Dimension(len(gates), (torch.tensor(gates),))]
+                    yield value, [Dimension(len(gates), (torch.tensor(gates, device="cpu"),))]
 
     def _dimension(self, size: int, labels: tuple[Label, ...]) -> Dimension:
         """Labels with gates numbered by their place in the vector; groups that are not gated are left out."""

@@ -159,7 +159,7 @@ def _met(goal: Goal, vector: GateVector, gates: Tensor, probabilities: Tensor) -
 
 def _members(vector: GateVector, groups: tuple[str, ...] | None) -> Tensor:
     """Which gates may be flipped for a target."""
-    member = torch.zeros(vector.n_gates, dtype=torch.bool)
+    member = torch.zeros(vector.n_gates, dtype=torch.bool, device="cpu")
     for name, place in vector.slices.items():
         member[place] = groups is None or name in groups
     return member

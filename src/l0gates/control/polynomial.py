@@ -112,11 +112,11 @@ class Tables:
         """The tables of a polynomial."""
         n_forms = len(polynomial._forms)
         return cls(
-            _padded(polynomial._rows, NO_GATE).to(device),
-            torch.tensor(polynomial._counts, dtype=torch.float64).to(device),
-            torch.tensor(polynomial._owners, dtype=torch.int64).to(device),
-            _padded(list(polynomial._terms), n_forms).to(device),
-            torch.tensor(list(polynomial._terms.values()), dtype=torch.float64).to(device),
+            _padded(polynomial._rows, NO_GATE, device),
+            torch.tensor(polynomial._counts, dtype=torch.float64, device=device),
+            torch.tensor(polynomial._owners, dtype=torch.int64, device=device),
+            _padded(list(polynomial._terms), n_forms, device),
+            torch.tensor(list(polynomial._terms.values()), dtype=torch.float64, device=device),
             n_forms,
         )
 
@@ -176,8 +176,8 @@ def _shared(first: Counts, second: Counts) -> list[tuple[tuple[int, ...], float]
     return correction
 
 
-def _padded(rows: list[tuple[int, ...]], filler: int) -> Tensor:
+def _padded(rows: list[tuple[int, ...]], filler: int, device: torch.device) -> Tensor:
     """Rows of different lengths as columns of one table, (longest, rows)."""
     width = max((len(row) for row in rows), default=0)
     table = [(*row, *[filler] * (width - len(row))) for row in rows]
-    return torch.tensor(table, dtype=torch.int64).reshape(len(rows), width).T.contiguous()
+    return torch.tensor(table, dtype=torch.int64, device=device).reshape(len(rows), width).T.contiguous()

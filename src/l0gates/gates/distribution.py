@@ -213,7 +213,9 @@ class DistributionGates(StochasticGatesBase):
         """Gates that start from a copy of the parameter, of its dtype and on its device."""
         scalars.check_parameters(cls._parameter_name, parameter)
         _check_pretrained(parameter, kwargs)
-        gates = cls(parameter.shape[0], *args, **kwargs).to(parameter.device, parameter.dtype)
+        with torch.device("cpu"):  # The default device may be meta, from which nothing moves.
+            gates = cls(parameter.shape[0], *args, **kwargs)
+        gates = gates.to(parameter.device, parameter.dtype)
         with torch.no_grad():
             gates._parameter().copy_(parameter)
         return gates

@@ -164,7 +164,7 @@ def _to_json(value: Any) -> Any:
 
 def _from_json(value: Any) -> Any:
     if isinstance(value, dict) and value.keys() == {"dtype", "values"}:
-        return torch.tensor(value["values"], dtype=getattr(torch, value["dtype"]))
+        return torch.tensor(value["values"], dtype=getattr(torch, value["dtype"]), device="cpu")
     if isinstance(value, dict):
         return {key: _from_json(each) for key, each in value.items()}
     return value

@@ -155,7 +155,8 @@ def binary_concrete_mean(
     # In float64: bounds may lie so near to 0 and 1 that float32 cannot tell them apart.
     a, t, lower, upper = _prepared(scalars.in_float64(log_alpha), temperature, lower_bound, upper_bound)
     nodes, weights = (
-        torch.tensor(values, dtype=a.dtype).to(a.device, non_blocking=True) for values in (_NODES, _WEIGHTS)
+        torch.tensor(values, dtype=a.dtype, device="cpu").to(a.device, non_blocking=True)
+        for values in (_NODES, _WEIGHTS)
     )
     first, last = scalars.log(-lower / upper), scalars.log((1 - lower) / (upper - 1))
     v = first + (last - first) * nodes

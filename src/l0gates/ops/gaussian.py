@@ -217,7 +217,7 @@ def gaussian_expected_l0(mu: Tensor, *, std: Scalar = STD, reduction: str = "sum
 
 def mu_of(active_prob: float, *, std: float) -> float:
     """The mu at which P(z > 0) equals ``active_prob``."""
-    return std * _ndtri(torch.tensor(active_prob, dtype=torch.float64)).item()
+    return std * _ndtri(torch.tensor(active_prob, dtype=torch.float64, device="cpu")).item()
 
 
 def _primitive(y: Tensor) -> Tensor:

@@ -113,7 +113,7 @@ def find_strides(mask: Tensor, n_gates: int) -> Strides | None:
     repeat = int(changed[0]) if len(changed) else 0
     if repeat == 0 or flat.numel() % (repeat * n_gates):
         return None
-    if not torch.equal(flat, torch.arange(flat.numel()) // repeat % n_gates):
+    if not torch.equal(flat, torch.arange(flat.numel(), device="cpu") // repeat % n_gates):
         return None
     varying = [d for d in range(mask.dim()) if bool((values != values.narrow(d, 0, 1)).any())]
     first, last = varying[0] - mask.dim(), varying[-1] - mask.dim()

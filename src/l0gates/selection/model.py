@@ -131,7 +131,7 @@ def _own_networks(
             received="none",
             remedy="pass it to load, it could not be written",
         )
-    every = torch.ones(len(encoder.groups_), 1, dtype=torch.bool)
+    every = torch.ones(len(encoder.groups_), 1, dtype=torch.bool, device="cpu")
     networks = make_networks(network, every, objective, n_folds, _CPU, torch.Generator())
     try:
         networks.load(tensors)

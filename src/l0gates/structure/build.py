@@ -155,7 +155,7 @@ def _distinct(places: list[Place]) -> list[Place]:
 def _blocks(program: Program, branches: list[Branch], taken: set[str]) -> list[Group]:
     """A group of one gate for each residual branch."""
     groups = []
-    gate = torch.zeros(1, dtype=torch.int64)
+    gate = torch.zeros(1, dtype=torch.int64, device="cpu")
     for branch in branches:
         name = _unique(_block_name(branch.addition, set(branch.modules)), taken)
         place = Place(branch.module, None, 0, branch.result.name, gate, "output", 0)
@@ -198,7 +198,7 @@ def _weights(model: nn.Module, classes: Classes, branches: list[Branch], blocks:
 def _whole(nodes: list[Node], branches: list[Branch], blocks: list[Group]) -> tuple[Label, ...]:
     """The blocks that all these nodes serve alone."""
     return tuple(
-        Label(block.name, torch.zeros(1, dtype=torch.int64))
+        Label(block.name, torch.zeros(1, dtype=torch.int64, device="cpu"))
         for branch, block in zip(branches, blocks, strict=True)
         if nodes and all(node in branch.nodes for node in nodes)
     )

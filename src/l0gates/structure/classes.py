@@ -67,7 +67,7 @@ def classify(ties: Ties, program: Program) -> Classes:
 
     Classes that occur on the same dimensions of the same weights, equally often, share a gate vector.
     """
-    roots = ties.ids.find(torch.arange(len(ties.ids)))
+    roots = ties.ids.find(torch.arange(len(ties.ids), device="cpu"))
     pins = sorted(ties.pins, key=lambda pin: _TELLING.index(pin.reason) if pin.reason in _TELLING else len(_TELLING))
     pinned = torch.full_like(roots, -1)
     for number in range(len(pins) - 1, -1, -1):
@@ -76,7 +76,7 @@ def classify(ties: Ties, program: Program) -> Classes:
     for number, ids in enumerate(_occurrences(ties, program)):
         found, counts = roots[ids.reshape(-1)].unique(return_counts=True)
         signature[found] = signature[found] * 1_000_003 + (number + 1) * 7_919 + counts
-    consumed = torch.zeros(len(roots), dtype=torch.bool)
+    consumed = torch.zeros(len(roots), dtype=torch.bool, device="cpu")
     for use in ties.consumed:
         consumed[roots[use.ids.reshape(-1)]] = True
     free = (consumed & (pinned < 0)).nonzero().flatten()
@@ -86,16 +86,17 @@ def classify(ties: Ties, program: Program) -> Classes:
     group_of[free] = order[inverse]
     for group in range(len(order)):
         members = free[order[inverse] == group]
-        gate_of[members] = torch.arange(len(members))
+        gate_of[members] = torch.arange(len(members), device="cpu")
     return Classes(ties, program, roots, pinned, group_of, gate_of, pins)
 
 
 def _by_first(inverse: Tensor) -> Tensor:
     """Numbers of groups such that they ascend with their first member."""
     size = int(inverse.max()) + 1 if len(inverse) else 0
-    first = torch.full((size,), len(inverse)).scatter_reduce(0, inverse, torch.arange(len(inverse)), "amin")
+    places = torch.arange(len(inverse), device="cpu")
+    first = torch.full((size,), len(inverse), device="cpu").scatter_reduce(0, inverse, places, "amin")
     order = torch.empty_like(first)
-    order[first.argsort()] = torch.arange(size)
+    order[first.argsort()] = torch.arange(size, device="cpu")
     return order
 
 

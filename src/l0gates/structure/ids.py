@@ -8,7 +8,7 @@ class Ids:
     """Integers that can be made equal; a class goes by its smallest member."""
 
     def __init__(self) -> None:
-        self._parent = torch.empty(0, dtype=torch.int64)
+        self._parent = torch.empty(0, dtype=torch.int64, device="cpu")
         self._count = 0
 
     def __len__(self) -> int:
@@ -19,10 +19,10 @@ class Ids:
         size = int(torch.Size(shape).numel())
         start, self._count = self._count, self._count + size
         if self._count > len(self._parent):
-            grown = torch.arange(max(self._count, 2 * len(self._parent), 1024))
+            grown = torch.arange(max(self._count, 2 * len(self._parent), 1024), device="cpu")
             grown[:start] = self._parent[:start]
             self._parent = grown
-        return torch.arange(start, self._count).view(shape)
+        return torch.arange(start, self._count, device="cpu").view(shape)
 
     def find(self, ids: Tensor) -> Tensor:
         """The class of each id."""

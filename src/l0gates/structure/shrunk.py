@@ -27,7 +27,7 @@ class Cut:
     @classmethod
     def of(cls, classes: Classes, groups: list[Group]) -> "Cut":
         """Cut these groups."""
-        kept = torch.ones(len(classes.roots), dtype=torch.bool)
+        kept = torch.ones(len(classes.roots), dtype=torch.bool, device="cpu")
         numbers = {name: number for number, name in enumerate(classes.names)}
         for group in groups:
             members = classes.group_of == numbers[group.name]

@@ -76,7 +76,7 @@ def choose(
 
 def kept_indices(labels: tuple[Label, ...], size: int, gates: Mapping[str, Tensor]) -> Tensor:
     """The indices of a dimension of which all gates are among the given ones."""
-    kept = torch.ones(size, dtype=torch.bool)
+    kept = torch.ones(size, dtype=torch.bool, device="cpu")
     for label in labels:
         index = label.gates.cpu()
         kept &= (index < 0) | gates[label.group][index.clamp(min=0)]

@@ -23,6 +23,7 @@ def factors_of(model: nn.Module, structure: Structure, choice: Choice) -> dict[s
     by_name = {name: weight for weight in structure.weights for name in (weight.name, *weight.aliases)}
     factors: dict[str, Tensor] = {}
     folded: set[tuple[str, int, str]] = set()
+    one = torch.ones((), dtype=torch.float64, device="cpu")
     for group in structure.groups:
         _check_not_made_by_its_consumer(by_name, group, choice.values[group.name])
         for place in group.consumers:
@@ -30,7 +31,7 @@ def factors_of(model: nn.Module, structure: Structure, choice: Choice) -> dict[s
                 if (weight.name, dim, group.name) in folded:
                     continue  # a module that is used twice is one weight
                 folded.add((weight.name, dim, group.name))
-                factors[weight.name] = factors.get(weight.name, torch.ones((), dtype=torch.float64)) * factor
+                factors[weight.name] = factors.get(weight.name, one) * factor
     return factors
 
 

@@ -59,9 +59,9 @@ def _redrawn(tensor: Tensor, batch: int | None, batch_size: int, generator: torc
     if shape and shape[0] == batch:
         shape[0] = batch_size
     if tensor.is_floating_point():
-        drawn = torch.randn(shape, generator=generator)
+        drawn = torch.randn(shape, generator=generator, device="cpu")
         return drawn.to(tensor.device, tensor.dtype)
-    index = torch.randint(max(tensor.numel(), 1), shape, generator=generator).to(tensor.device)
+    index = torch.randint(max(tensor.numel(), 1), shape, generator=generator, device="cpu").to(tensor.device)
     return tensor.reshape(-1)[index]
 
 

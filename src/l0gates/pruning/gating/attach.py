@@ -146,11 +146,11 @@ def _check_model(model: Any) -> None:
 def _maker(model: nn.Module, init_active_prob: float) -> Callable[[int], StochasticGatesBase]:
     """Default gates, in the model's floating dtype but float32 at least."""
     found = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
-    dtype = torch.promote_types(found, torch.float32)
+    dtype, device = torch.promote_types(found, torch.float32), _device_of(model)
 
     def make(n_gates: int) -> StochasticGatesBase:
         return BinaryConcreteStochasticGates(
-            n_gates, init_active_prob=init_active_prob, sample="batch", eval_gate="logit", dtype=dtype
+            n_gates, init_active_prob=init_active_prob, sample="batch", eval_gate="logit", device=device, dtype=dtype
         )
 
     return make
@@ -167,9 +167,12 @@ def _made(make: Callable[[int], StochasticGatesBase], group: Group, model: nn.Mo
             received=repr(gates) if isinstance(gates, nn.Module) else type(gates).__name__,
             remedy='return e.g. GaussianStochasticGates(n_gates, sample="batch")',
         )
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
     gates.train(model.training)
-    return gates.to(device)
+    return gates.to(_device_of(model))
+
+
+def _device_of(model: nn.Module) -> torch.device:
+    return next((p.device for p in model.parameters()), torch.device("cpu"))
 
 
 def _register(model: nn.Module, structure: Structure, gates: dict[str, StochasticGatesBase]) -> dict[str, str]:
@@ -228,5 +231,5 @@ def _factor(draws: Draws, several: list[tuple[Group, Place]], axis: int) -> Fact
         index = torch.where(place.gates >= 0, place.gates + start, index)
         start += group.n_gates
     names = [group.name for group, _ in several]
-    plain = len(several) == 1 and torch.equal(index, torch.arange(total))
+    plain = len(several) == 1 and torch.equal(index, torch.arange(total, device=index.device))
     return Factor(draws, names, None if plain else index, axis)

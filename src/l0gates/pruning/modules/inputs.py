@@ -37,7 +37,7 @@ def select_inputs(model: nn.Module, inputs: Sequence[Mapping[str, Any]]) -> None
         For each selection the ``module``, the ``argument`` of its forward, its ``position`` among the
         positional arguments, ``dim``, and the indices ``kept``.
     """
-    device = next((tensor.device for tensor in model.parameters()), None)
+    device = next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
     for how in inputs:
         module = model.get_submodule(how["module"])
         if hasattr(module, _BUFFER):

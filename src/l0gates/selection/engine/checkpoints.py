@@ -9,7 +9,6 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import numpy as np
-import torch
 
 from ..._version import __version__
 from ...errors import ArgumentError, refusal
@@ -93,5 +92,5 @@ def fingerprint(problem: Problem) -> str:
     digest.update(problem.table.digest())
     parts = [objective.target, problem.groups, problem.fixed, *problem.folds.inside, *problem.folds.outside]
     for part in parts if objective.weight is None else [*parts, objective.weight]:
-        digest.update(np.ascontiguousarray(torch.as_tensor(part).cpu().numpy()).tobytes())
+        digest.update(np.ascontiguousarray(part.cpu().numpy()).tobytes())
     return digest.hexdigest()

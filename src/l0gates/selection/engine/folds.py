@@ -25,15 +25,15 @@ class Folds:
     """
 
     def __init__(self, pairs: list[tuple[np.ndarray, np.ndarray]]) -> None:
-        self.outside = [torch.as_tensor(outside) for outside, _ in pairs]
-        self.inside = [torch.as_tensor(inside) for _, inside in pairs]
+        self.outside = [torch.as_tensor(outside, device="cpu") for outside, _ in pairs]
+        self.inside = [torch.as_tensor(inside, device="cpu") for _, inside in pairs]
         self.scored = torch.cat(self.inside)
         self._places: Tensor
         self._counts: Tensor
         distinct, self._places, self._counts = self.scored.unique(return_inverse=True, return_counts=True)
         self.rows = self.scored if len(distinct) == len(self.scored) else distinct
         sides = [[outside, inside] for outside, inside in zip(self.outside, self.inside, strict=True)]
-        self._lengths = torch.tensor([[[len(numbers)] for numbers in pair] for pair in sides])
+        self._lengths = torch.tensor([[[len(numbers)] for numbers in pair] for pair in sides], device="cpu")
         flat = [numbers for pair in sides for numbers in pair]
         self._numbers = pad_sequence(flat, batch_first=True).view(len(sides), 2, -1)
 
@@ -69,7 +69,9 @@ class Folds:
         """
         size = min(size, int(self._lengths[:, 0].min()))
         # In float64, a number below 1 times a length is below the length.
-        draws = torch.rand(count, *self._lengths.shape[:2], size, dtype=torch.float64, generator=generator)
+        draws = torch.rand(
+            count, *self._lengths.shape[:2], size, dtype=torch.float64, generator=generator, device="cpu"
+        )
         picks = (draws * self._lengths).long()
         return self._numbers.expand(count, -1, -1, -1).gather(-1, picks)
 
@@ -86,10 +88,10 @@ def balanced_folds(n_rows: int, n_folds: int, strata: Tensor | None, generator: 
     generator
         Draws the folds.
     """
-    order = torch.randperm(n_rows, generator=generator)
+    order = torch.randperm(n_rows, generator=generator, device="cpu")
     if strata is not None:
         order = order[strata[order].argsort(stable=True)]
-    numbers = torch.empty(n_rows, dtype=torch.int64)
-    numbers[order] = torch.arange(n_rows) % n_folds
+    numbers = torch.empty(n_rows, dtype=torch.int64, device="cpu")
+    numbers[order] = torch.arange(n_rows, device="cpu") % n_folds
     rows = np.arange(n_rows)
     return Folds([(rows[numbers != fold], rows[numbers == fold]) for fold in range(n_folds)])

@@ -1,5 +1,7 @@
 """The gates of a path: one for each group of columns, shared by the networks of all folds."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -61,9 +63,7 @@ class ColumnGates:
 
     def noise(self, seed: Tensor, *shape: int) -> Tensor:
         """Uniform noise for draws of all gates, shape (*shape, n_gates)."""
-        drawn = uniform(
-            seed, int(torch.tensor(shape).prod()), len(self.fixed), self._distribution.stream, torch.float32
-        )
+        drawn = uniform(seed, math.prod(shape), len(self.fixed), self._distribution.stream, torch.float32)
         return drawn.view(*shape, -1)
 
     def sample(self, noise: Tensor) -> tuple[Tensor, Tensor]:

@@ -27,7 +27,7 @@ def against_knockoffs(problem: Problem, *, step: Callable[[], None]) -> tuple[Pa
         path, exceeds its knockoff's, shape (n_groups,).
     """
     n_groups, groups = len(problem.fixed), problem.groups
-    columns = problem.table.rows(torch.arange(len(problem.table))).cpu()
+    columns = problem.table.rows(torch.arange(len(problem.table), device="cpu")).cpu()
     copies = gaussian_knockoffs(columns.numpy(), groups.cpu().numpy(), _generator(problem.seed))
     both = replace(
         problem,

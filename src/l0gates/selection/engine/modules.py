@@ -56,7 +56,7 @@ class Modules:
         self._constant, self._generator = constant, generator
         with self._seeded():
             self.modules = [
-                [_made(make, len(columns), n_outputs).to(constant.device) for _ in range(n_folds)]
+                [_made(make, len(columns), n_outputs, constant.device) for _ in range(n_folds)]
                 for columns in self._columns
             ]
         _check_apart(self._all())
@@ -149,7 +149,8 @@ class Modules:
             module.train(training)
 
     def _seeded(self) -> "_Seeded":
-        return _Seeded(int(torch.randint(2**63 - 1, (), generator=self._generator)), self._constant.device)
+        seed = torch.randint(2**63 - 1, (), generator=self._generator, device="cpu")
+        return _Seeded(int(seed), self._constant.device)
 
 
 class _Seeded:
@@ -186,10 +187,10 @@ def make_networks(
 class _Zeros(nn.Module):
     """Adds nothing to the best constant: the network of a set without columns."""
 
-    def __init__(self, n_outputs: int) -> None:
+    def __init__(self, n_outputs: int, device: torch.device) -> None:
         super().__init__()
         # A parameter, though it is never used: an optimiser wants one.
-        self.outputs = nn.Parameter(torch.zeros(n_outputs, dtype=torch.float32))
+        self.outputs = nn.Parameter(torch.zeros(n_outputs, dtype=torch.float32, device=device))
 
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs.new_zeros(len(inputs), len(self.outputs)) + 0 * self.outputs
@@ -206,15 +207,17 @@ def _check_apart(modules: list[nn.Module]) -> None:
         )
 
 
-def _made(make: Factory, n_inputs: int, n_outputs: int) -> nn.Module:
+def _made(make: Factory, n_inputs: int, n_outputs: int, device: torch.device) -> nn.Module:
     if n_inputs == 0:
-        return _Zeros(n_outputs)
-    module = cast(object, make(n_inputs, n_outputs))
+        return _Zeros(n_outputs, device)
+    with torch.device("cpu"):  # The same weights for a seed, whatever the default device.
+        module = cast(object, make(n_inputs, n_outputs))
     expected = f"a torch.nn.Module that maps (rows, {n_inputs}) to (rows, {n_outputs})"
     if not isinstance(module, nn.Module):
         raise refusal("network", expected=expected, received=type(module).__name__, remedy="return one from it")
+    module.to(device, torch.float32).eval()
     with torch.no_grad():
-        outputs = module.to(torch.float32).eval()(torch.zeros(2, n_inputs, dtype=torch.float32))
+        outputs = module(torch.zeros(2, n_inputs, dtype=torch.float32, device=device))
     module.train()
     if not isinstance(outputs, Tensor) or outputs.shape != (2, n_outputs):
         received = f"shape {tuple(outputs.shape)}" if isinstance(outputs, Tensor) else type(outputs).__name__

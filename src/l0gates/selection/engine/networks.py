@@ -57,7 +57,9 @@ class Networks:
     ) -> None:
         n_lanes, device = len(open_columns), bias.device
         self.n_hidden = hidden[0] if hidden else 0
-        self.first = torch.zeros(n_folds, n_columns, n_lanes, self.n_hidden + n_outputs, dtype=torch.float32)
+        self.first = torch.zeros(
+            n_folds, n_columns, n_lanes, self.n_hidden + n_outputs, dtype=torch.float32, device="cpu"
+        )
         if hidden:
             scale = (2 / open_columns.clamp(min=1).to(torch.float32)).sqrt().reshape(1, 1, n_lanes, 1)
             drawn = _normal(n_folds, n_columns, 1, self.n_hidden, generator=generator)
@@ -254,8 +256,8 @@ def _later(
 
 
 def _normal(*shape: int, generator: torch.Generator) -> Tensor:
-    """Standard normal numbers in float32, whatever PyTorch's default."""
-    return torch.randn(*shape, dtype=torch.float32, generator=generator)
+    """Standard normal numbers in float32, whatever PyTorch's defaults."""
+    return torch.randn(*shape, dtype=torch.float32, generator=generator, device="cpu")
 
 
 def _product(left: Tensor, right: Tensor) -> Tensor:

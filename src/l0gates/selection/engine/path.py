@@ -82,12 +82,12 @@ class PathTraining:
         self._generator = torch.Generator().manual_seed(problem.seed)
         self._n_gates, self._n_columns = len(fixed), table.n_columns
         self._batch_size = training.batch_size_for(len(table))
-        every = torch.ones(table.n_columns, 1, dtype=torch.bool)
+        every = torch.ones(table.n_columns, 1, dtype=torch.bool, device="cpu")
         self.networks = make_networks(problem.hidden, every, objective, len(self._folds), table.device, self._generator)
         self.gates = ColumnGates(problem.gate, training.init_active_prob, fixed)
         self._groups = problem.groups
-        self._columns = torch.arange(table.n_columns)
-        self._alive = torch.arange(self._n_gates)
+        self._columns = torch.arange(table.n_columns, device="cpu")
+        self._alive = torch.arange(self._n_gates, device="cpu")
         self._set_optimizers()
         self.lowest = 0.3 * min(1 / len(table), objective.null_loss)
         self.n_steps = 0
@@ -188,7 +188,7 @@ class PathTraining:
         of shape (n_folds, 2, n_gates).
         """
         rows = self._folds.batches(RECORD_EVERY, self._batch_size, self._generator).to(self._table.device)
-        seed = torch.randint(2**63 - 1, (), generator=self._generator).to(self._table.device)
+        seed = torch.randint(2**63 - 1, (), generator=self._generator, device="cpu").to(self._table.device)
         self._warming_up = self.n_steps < self._training.warm_up * self._training.max_iter
         self._rows = rows[:, :, 0] if self._warming_up else rows
         self._slopes = self._objective.batches(self._rows)

@@ -213,7 +213,7 @@ class Objective(ABC):
     def _without_rows(cls, state: dict[str, Any]) -> Self:
         """An objective with what all of them keep."""
         objective = cls.__new__(cls)
-        objective.target, objective.weight, objective.strata = torch.empty(0), None, None
+        objective.target, objective.weight, objective.strata = torch.empty(0, device="cpu"), None, None
         objective.null_loss = state["null_loss"]
         objective._constant = np.array(state["constant"], dtype=np.float64)
         objective.n_outputs = len(objective._constant)
@@ -225,7 +225,7 @@ class Objective(ABC):
 
 def as_weight(weight: np.ndarray | None) -> Tensor | None:
     """Weights as rows of losses are multiplied by."""
-    return None if weight is None else torch.tensor(weight, dtype=torch.float32)
+    return None if weight is None else torch.tensor(weight, dtype=torch.float32, device="cpu")
 
 
 def standard_error(row_scores: np.ndarray, *, weight: np.ndarray | None = None) -> float:

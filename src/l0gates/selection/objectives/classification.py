@@ -48,7 +48,7 @@ class Classification(Objective):
                 received="one class" if weight is None else "one class with weights above 0",
                 remedy="bring rows of another",
             )
-        self.target = self.strata = torch.tensor(codes, dtype=torch.int64)
+        self.target = self.strata = torch.tensor(codes, dtype=torch.int64, device="cpu")
         self.weight = as_weight(weight)
         self.n_outputs = len(self.classes)
         frequencies = counts / counts.sum()
@@ -98,7 +98,7 @@ class Classification(Objective):
                 "target", expected=f"labels like {self.classes[0]!r}", received=y.dtype, remedy="score what was fitted"
             )
         codes = np.searchsorted(self.classes, y).clip(max=len(self.classes) - 1)
-        return torch.tensor(np.where(self.classes[codes] == y, codes, -1))
+        return torch.tensor(np.where(self.classes[codes] == y, codes, -1), device="cpu")
 
     def _row_scores(self, prediction: Tensor, target: Tensor, weight: np.ndarray | None) -> np.ndarray:
         """1 where the most probable class is the row's."""
@@ -211,8 +211,9 @@ class MultiLabel(Objective):
         self.null_loss = float(entropy[varies].sum())
         self._constant = np.log(bounded) - np.log1p(-bounded)
         self._share = effective_outputs(y.astype(np.float64), weight=weight) / np.count_nonzero(varies)
-        self.target = torch.tensor(y, dtype=torch.float32)
-        self.strata = torch.tensor(np.unique(y, axis=0, return_inverse=True)[1].reshape(-1), dtype=torch.int64)
+        self.target = torch.tensor(y, dtype=torch.float32, device="cpu")
+        strata = np.unique(y, axis=0, return_inverse=True)[1].reshape(-1)
+        self.strata = torch.tensor(strata, dtype=torch.int64, device="cpu")
         self.weight = as_weight(weight)
 
     def _losses(self, outputs: Tensor, target: Tensor) -> Tensor:
@@ -249,7 +250,7 @@ class MultiLabel(Objective):
         check_columns(y, self.n_outputs)
         if not is_indicator(y):
             raise refusal("target", expected="0 and 1", received="other values", remedy="score what was fitted")
-        return torch.tensor(y, dtype=torch.float32)
+        return torch.tensor(y, dtype=torch.float32, device="cpu")
 
     def _row_scores(self, prediction: Tensor, target: Tensor, weight: np.ndarray | None) -> np.ndarray:
         """1 where all labels are right."""

@@ -59,7 +59,7 @@ class Survival(Objective):
         ranks = self.target[:, 0].numpy()
         at_risk = np.cumsum(np.bincount(ranks, weights=each)[::-1])[::-1][ranks]
         log_at_risk = np.log(np.where(at_risk > 0, at_risk, 1))
-        self._log_at_risk = torch.tensor(log_at_risk, dtype=torch.float32)
+        self._log_at_risk = torch.tensor(log_at_risk, dtype=torch.float32, device="cpu")
         self._constant = np.zeros(1)
         self.null_loss = float(np.mean(each * event * log_at_risk))
 
@@ -113,7 +113,7 @@ class Survival(Objective):
         """Without rows."""
         objective = cls._without_rows(state)
         objective.times, objective.events = np.empty(0), np.empty(0, dtype=bool)
-        objective._log_at_risk = torch.empty(0)
+        objective._log_at_risk = torch.empty(0, device="cpu")
         return objective
 
 
@@ -187,7 +187,7 @@ def _losses_and_slopes(
 
 def _encoded(time: np.ndarray, event: np.ndarray) -> Tensor:
     ranks = np.unique(time, return_inverse=True)[1].reshape(-1)
-    return torch.tensor(np.column_stack([ranks, event]), dtype=torch.int64)
+    return torch.tensor(np.column_stack([ranks, event]), dtype=torch.int64, device="cpu")
 
 
 def _check_events(time: np.ndarray, event: np.ndarray, weight: np.ndarray) -> None:

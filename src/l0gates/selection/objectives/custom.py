@@ -68,7 +68,7 @@ class Custom(Objective):
         weight = None if self.weight is None else self.weight.double()
 
         def value_and_slope(constant: np.ndarray) -> tuple[float, np.ndarray]:
-            outputs = torch.tensor(constant, requires_grad=True)
+            outputs = torch.tensor(constant, requires_grad=True, device=self.target.device)
             losses = self._loss(outputs.expand(len(self.target), -1), self.target).double()
             mean = losses.mean() if weight is None else (losses * weight).mean()
             return mean.item(), torch.autograd.grad(mean, outputs)[0].numpy()

@@ -219,7 +219,7 @@ class PoissonLoss(RowLoss):
 
     def response(self, prediction: np.ndarray) -> np.ndarray:
         """The rate."""
-        return np.asarray(_rate(torch.tensor(prediction)).numpy())
+        return np.asarray(_rate(torch.tensor(prediction, device="cpu")).numpy())
 
 
 def _rate(outputs: Tensor) -> Tensor:

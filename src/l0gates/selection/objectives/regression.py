@@ -68,11 +68,11 @@ class Regression(Objective):
         scaled = (columns - self.center) / self.scale
         self._constant = np.array([self._loss.best_constant(column, each) for column in scaled.T])
         self._units = np.array([self._loss.unit(float(scale)) for scale in self.scale])
-        self._unit = torch.tensor(self._units, dtype=torch.float32)
+        self._unit = torch.tensor(self._units, dtype=torch.float32, device="cpu")
         self._effective_outputs = effective_outputs(columns, weight=weight)
-        self.target = torch.tensor(scaled.reshape(y.shape), dtype=torch.float32)
+        self.target = torch.tensor(scaled.reshape(y.shape), dtype=torch.float32, device="cpu")
         self.weight, self.strata = as_weight(weight), None
-        elements = self._loss(torch.tensor(self._constant), torch.tensor(scaled)).numpy()
+        elements = self._loss(torch.from_numpy(self._constant), torch.from_numpy(scaled)).numpy()
         self.null_loss = float(np.average(elements @ self._units, weights=each))
 
     def _configure(self, loss: str, quantile: float, *, columns: int) -> None:
@@ -119,14 +119,14 @@ class Regression(Objective):
         """Standardised as the target was, float64."""
         y = numbers(y, columns=self._columns)
         scaled = (y.reshape(len(y), -1) - self.center) / self.scale
-        return torch.tensor(scaled.reshape(y.shape))
+        return torch.tensor(scaled.reshape(y.shape), device="cpu")
 
     def _row_scores(self, prediction: Tensor, target: Tensor, weight: np.ndarray | None) -> np.ndarray:
         target = target.double()
         each = np.ones(len(target)) if weight is None else weight
         columns = target.reshape(len(target), -1)
         best = [self._loss.best_constant(column, each) for column in columns.numpy().T]
-        constant = torch.tensor([best], dtype=torch.float64)
+        constant = torch.tensor([best], dtype=torch.float64, device="cpu")
         losses = self._elements(prediction.detach().double(), target).numpy()
         null = each @ self._elements(constant, target).numpy() / each.sum()
         # The squares of the smallest numbers are 0.
@@ -155,7 +155,7 @@ class Regression(Objective):
         objective._configure(state["loss"], state["quantile"], columns=state["columns"])
         objective.center, objective.scale = np.array(state["center"]), np.array(state["scale"])
         objective._units = np.array([objective._loss.unit(scale) for scale in state["scale"]])
-        objective._unit = torch.tensor(objective._units, dtype=torch.float32)
+        objective._unit = torch.tensor(objective._units, dtype=torch.float32, device="cpu")
         objective._effective_outputs = state["effective_outputs"]
         return objective
 

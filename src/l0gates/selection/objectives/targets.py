@@ -157,7 +157,7 @@ def make_objective(
     elif task == "survival":
         time, event = time_and_event(y)
         objective = Survival(time, event, weight=weight)
-        target = torch.tensor(np.column_stack([time, event]), dtype=torch.float32)
+        target = torch.tensor(np.column_stack([time, event]), dtype=torch.float32, device="cpu")
     elif y.ndim == 2:
         objective = MultiLabel(y, weight=weight)
     else:

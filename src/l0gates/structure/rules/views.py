@@ -70,7 +70,7 @@ def slice_(ties: Ties, node: Node) -> Blocks:
     named = arguments(node)
     (dim,) = positive(named["dim"], rank_of(source))
     start, end, step = named["start"] or 0, named["end"], named["step"] or 1
-    picked = torch.arange(shape_of(source)[dim])[start:end:step]
+    picked = torch.arange(shape_of(source)[dim], device="cpu")[start:end:step]
     return _along(ties.of(source), dim, lambda ids, axis: ids.index_select(axis, picked))
 
 
