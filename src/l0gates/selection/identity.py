@@ -29,7 +29,7 @@ def code_of(function: Callable[..., Any]) -> str:
 def network_of(make: Callable[[int, int], nn.Module], n_inputs: int, n_outputs: int) -> str:
     """The network that a function makes: its modules, its parameters, and what it puts out at one seed."""
     with torch.random.fork_rng(devices=[]), torch.device("cpu"), torch.no_grad():
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)
         module = make(n_inputs, n_outputs).cpu()
         outputs = module(torch.linspace(-1, 1, _ROWS * n_inputs, device="cpu").view(_ROWS, n_inputs))
     shapes = [(name, tuple(tensor.shape)) for name, tensor in module.state_dict().items()]

@@ -154,14 +154,18 @@ class Modules:
 
 
 class _Seeded:
-    """PyTorch's own generators at a seed, and after that as they were."""
+    """PyTorch's own generators, of the CPU and of a device, at a seed, and after that as they were."""
 
     def __init__(self, seed: int, device: torch.device) -> None:
-        self._seed, self._fork = seed, torch.random.fork_rng([device] if device.type == "cuda" else [])
+        self._seed, self._cards = seed, [device] if device.type == "cuda" else []
+        self._fork = torch.random.fork_rng(self._cards)
 
     def __enter__(self) -> None:
         self._fork.__enter__()
-        torch.manual_seed(self._seed)
+        torch.default_generator.manual_seed(self._seed)
+        for card in self._cards:
+            with torch.cuda.device(card):
+                torch.cuda.manual_seed(self._seed)
 
     def __exit__(self, *error: object) -> None:
         self._fork.__exit__(*error)  # type: ignore[arg-type]
