@@ -12,6 +12,7 @@ from ..errors import refusal
 from .encoding import TableEncoder
 from .engine.modules import Modules, make_networks
 from .engine.networks import Networks
+from .engine.piecewise import EncodedNetworks
 from .engine.refit import Refit
 from .objectives import Objective
 
@@ -33,7 +34,7 @@ class Model:
     """
 
     encoder: TableEncoder
-    networks: Networks | Modules | None
+    networks: Networks | Modules | EncodedNetworks | None
     objective: Objective
 
     @classmethod
@@ -74,9 +75,13 @@ class Model:
         arrays = {f"encoder.{name}": array for name, array in arrays.items()}
         values: dict[str, Any] = {"encoder": encoder, "networks": None}
         if self.networks is not None:
-            own = isinstance(self.networks, Modules)
             tensors = self.networks.tensors()
-            values["networks"] = {"own": own, "n_tensors": len(tensors), "n_folds": self.networks.n_folds}
+            values["networks"] = {
+                "own": isinstance(self.networks, Modules),
+                "encoded": isinstance(self.networks, EncodedNetworks),
+                "n_tensors": len(tensors),
+                "n_folds": self.networks.n_folds,
+            }
             arrays |= {f"network.{i}": tensor.detach().cpu().numpy() for i, tensor in enumerate(tensors)}
         return values, arrays
 
@@ -112,7 +117,8 @@ class Model:
             return cls(encoder, None, objective)
         tensors = [torch.from_numpy(arrays[f"network.{i}"]) for i in range(described["n_tensors"])]
         if not described["own"]:
-            return cls(encoder, Networks.of(tensors, objective.n_outputs), objective)
+            kind = EncodedNetworks if described["encoded"] else Networks
+            return cls(encoder, kind.of(tensors, objective.n_outputs), objective)
         return cls(encoder, _own_networks(network, tensors, encoder, objective, described["n_folds"]), objective)
 
 

@@ -1,7 +1,7 @@
 """Networks refitted without gates on given sets of columns, and their loss on rows that they have not seen."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from .adam import Adam
 from .folds import Folds
 from .modules import Modules, Shape, make_networks
 from .networks import Networks
+from .piecewise import EncodedNetworks, PiecewiseEncoding
 from .problem import Problem
 from .table import Table
 
@@ -19,6 +20,8 @@ from .table import Table
 _CHECKPOINTS = 6
 # An impatient refit stops after so many of them without a lower loss.
 _PATIENCE = 2
+# With fewer rows the encoding of a column memorises.
+_ENCODED_ROWS = 1000
 # Batches drawn at a time.
 _DRAWN = 50
 
@@ -42,7 +45,7 @@ class Refit:
     row_losses: Tensor
     hidden: Shape
     columns: np.ndarray
-    networks: Networks | Modules
+    networks: Networks | Modules | EncodedNetworks
 
     def outputs(self, inputs: Tensor, number: int) -> Tensor:
         """The outputs of a set's networks, one for each fold, on rows of ``columns``: (n_folds, rows, n_outputs)."""
@@ -101,6 +104,36 @@ def refit(
         progress()
     networks.load(kept)
     return Refit(best.cpu(), hidden, used, networks)
+
+
+def refit_encoded(problem: Problem, support: np.ndarray, *, progress: Callable[[], None]) -> Refit | None:
+    """Refit networks on the piecewise linear encoding of one set of groups, impatiently.
+
+    Parameters
+    ----------
+    problem, progress
+        As for :func:`refit`; the networks are the built-in ones.
+    support
+        The set, bool, shape (n_groups,).
+
+    Returns
+    -------
+    Refit or None
+        None where nothing is to be encoded: linear models and networks of a user's own, few rows, many columns.
+    """
+    if not isinstance(problem.hidden, tuple) or not problem.hidden or len(problem.table) < _ENCODED_ROWS:
+        return None
+    columns = np.flatnonzero(support[problem.groups.cpu().numpy()])
+    table = problem.table.restricted(torch.from_numpy(columns))
+    encoding = PiecewiseEncoding.of(table)
+    if encoding is None:
+        return None
+    groups = torch.arange(table.n_columns + len(encoding.columns), device=problem.groups.device)
+    encoded = replace(problem, table=table.encoded(encoding), groups=groups)
+    every = np.ones((1, len(groups)), dtype=bool)
+    fitted = refit(encoded, every, hidden=problem.hidden, progress=progress, patient=False)
+    assert isinstance(fitted.networks, Networks)
+    return replace(fitted, columns=columns, networks=EncodedNetworks(encoding, fitted.networks))
 
 
 def _out_of_fold(networks: Networks | Modules, part: Table, objective: Objective, folds: Folds) -> Tensor:

@@ -1,6 +1,8 @@
 """The table that networks read rows from: a tensor, in memory or mapped from a file, and the columns still in use."""
 
+import copy
 import hashlib
+from collections.abc import Callable
 from typing import Self
 
 import numpy as np
@@ -37,6 +39,8 @@ class Table:
         self.device = device or columns.device
         self._columns = columns if mapped else columns.to(self.device)
         self._used: Tensor | None = None
+        self._encoding: Callable[[Tensor], Tensor] | None = None
+        self._n_encoded: int | None = None
         self._digest: bytes | None = None
 
     def __len__(self) -> int:
@@ -44,7 +48,9 @@ class Table:
 
     @property
     def n_columns(self) -> int:
-        """How many columns are in use."""
+        """How many columns rows have."""
+        if self._n_encoded is not None:
+            return self._n_encoded
         return self._columns.shape[1] if self._used is None else len(self._used)
 
     def digest(self) -> bytes:
@@ -62,10 +68,24 @@ class Table:
         picked = self._columns.index_select(0, flat.to(self._columns.device))
         if self._used is not None:
             picked = picked[:, self._used]
-        return picked.to(self.device).view(*numbers.shape, picked.shape[1])
+        picked = picked.to(self.device)
+        if self._encoding is not None:
+            picked = self._encoding(picked)
+        return picked.view(*numbers.shape, picked.shape[1])
+
+    def encoded(self, encoding: Callable[[Tensor], Tensor]) -> Self:
+        """The table whose rows are encoded, (rows, n_columns) to (rows, more), whenever they are read."""
+        table = copy.copy(self)
+        table._encoding, table._digest = encoding, None
+        table._n_encoded = table.rows(torch.zeros(0, dtype=torch.int64, device="cpu")).shape[1]
+        return table
 
     def restricted(self, columns: Tensor) -> Self:
-        """The table of some of its columns, by their numbers."""
+        """The table of some of its columns, by their numbers; of an encoded one, all."""
+        if self._encoding is not None:
+            if len(columns) < self.n_columns:
+                raise ValueError(f"columns: expected all {self.n_columns} of an encoded table; received {len(columns)}")
+            return self
         used = columns.cpu() if self._used is None else self._used[columns.cpu()]
         part = type(self)(self._columns, device=self.device, mapped=self._mapped)
         part._used = used

@@ -203,7 +203,7 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
         n_kept, searched = self._n_kept(problem), n_paths == 1 and self.fdr is None
         refits = 2 if searched and n_kept is None else 1
         n_paths += len(narrower(len(problem.fixed), n_kept)) if searched and n_kept is not None else 0
-        final = (1 + n_shapes) * final_iter(problem) if self._predicts else n_shapes * training.refit_iter
+        final = (2 + n_shapes) * final_iter(problem) if self._predicts else n_shapes * training.refit_iter
         return int(n_paths * 1.3 * training.max_iter) + n_shapes * refits * training.refit_iter + final
 
     def _n_kept(self, problem: Problem) -> int | None:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ..engine.path import RECORD_EVERY
+from ..engine.piecewise import EncodedNetworks
 from ..engine.problem import Problem
-from ..engine.refit import Refit
+from ..engine.refit import Refit, refit_encoded
 from ..engine.search import Selection, refit_all
 from ..model import Model
 from ..objectives import restore, standard_error
@@ -168,13 +169,18 @@ class Outcome:
         if self._estimator._predicts:
             problem = replace(problem, training=replace(problem.training, refit_iter=final_iter(problem)))
             # Trained for longer, networks may overtake the linear model that won the comparison, or the other way.
-            kept = _best(refit_all(problem, selection.support[None], self._step))
+            encoded = refit_encoded(problem, selection.support, progress=self._step)
+            kept = _best([*refit_all(problem, selection.support[None], self._step), encoded])
             if selection.support.all():
                 return kept, kept
         # Networks that are no better than a linear model on the columns kept memorise more on all of them; and where
         # they are better, longer training only memorises.
         shapes = list(dict.fromkeys([kept[0].hidden, ()]))
-        return kept, _best(refit_all(problem, everything, self._step, shapes=shapes, patient=False))
+        fits = [*refit_all(problem, everything, self._step, shapes=shapes, patient=False)]
+        encoded = None
+        if isinstance(kept[0].networks, EncodedNetworks):
+            encoded = refit_encoded(problem, everything[0], progress=self._step)
+        return kept, _best([*fits, encoded])
 
     def _out_of_fold(self, fit: tuple[Refit, int]) -> Tensor:
         """Predictions for the rows inside the folds, by networks that have not seen them: (n_scored, n_outputs)."""
@@ -220,6 +226,6 @@ def _own_loss(estimator: Any) -> Any:
     return loss if callable(loss) else None
 
 
-def _best(fits: list[Refit]) -> tuple[Refit, int]:
-    """The kind of model with the lower loss, for the only set of columns."""
-    return min(fits, key=lambda fitted: fitted.row_losses.mean().item()), 0
+def _best(fits: list[Refit | None]) -> tuple[Refit, int]:
+    """The kind of model with the lowest loss, for the only set of columns; some kinds may not have been tried."""
+    return min(filter(None, fits), key=lambda fitted: fitted.row_losses.mean().item()), 0
