@@ -4,15 +4,14 @@ Source: Gorishniy, Rubachev and Babenko, "On embeddings for numerical features i
 arXiv 2203.05556, section 3.2: piecewise linear encoding.
 """
 
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from .networks import Networks
-    from .table import Table
+from .networks import Networks
+from .table import Table
 
 # Ramps of a column; all together, and a column's least where many share them.
 _RAMPS, _MOST, _FEWEST = 32, 4096, 8
@@ -38,17 +37,17 @@ class PiecewiseEncoding:
 
     Examples
     --------
-    >>> encoding = PiecewiseEncoding(torch.tensor([0, 0]), torch.tensor([0.0, 1.0]), torch.tensor([1.0, 0.5]), torch.zeros(2))
-    >>> encoding(torch.tensor([[0.5], [2.0]]))
+    >>> two = torch.tensor([0, 0]), torch.tensor([0.0, 1.0]), torch.tensor([1.0, 0.5]), torch.zeros(2)
+    >>> PiecewiseEncoding(*two)(torch.tensor([[0.5], [2.0]]))
     tensor([[0.5000, 0.5000, 0.0000],
             [2.0000, 1.0000, 0.5000]])
-    """  # noqa: E501
+    """
 
     def __init__(self, columns: Tensor, lower: Tensor, rate: Tensor, mean: Tensor) -> None:
         self.columns, self.lower, self.rate, self.mean = columns, lower, rate, mean
 
     @classmethod
-    def of(cls, table: "Table") -> Self | None:
+    def of(cls, table: Table) -> Self | None:
         """The encoding of a table; None where no column takes more than two values, or there are too many of them."""
         n_ramps = min(_RAMPS, _MOST // max(table.n_columns, 1))
         if n_ramps < _FEWEST:
@@ -86,7 +85,7 @@ class EncodedNetworks:
         Of the encoding's columns.
     """
 
-    def __init__(self, encoding: PiecewiseEncoding, networks: "Networks") -> None:
+    def __init__(self, encoding: PiecewiseEncoding, networks: Networks) -> None:
         self._encoding, self._networks = encoding, networks
 
     @property
@@ -106,8 +105,6 @@ class EncodedNetworks:
     @classmethod
     def of(cls, tensors: list[Tensor], n_outputs: int) -> Self:
         """From what :meth:`tensors` gave."""
-        from .networks import Networks
-
         return cls(PiecewiseEncoding(*tensors[:4]), Networks.of(tensors[4:], n_outputs))
 
     def lane(self, number: int, columns: Tensor) -> Self:
