@@ -1,5 +1,7 @@
 """The piecewise linear encoding, and networks that see it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from l0gates.selection.engine import piecewise
 from l0gates.selection.engine.piecewise import EncodedNetworks, PiecewiseEncoding
 from l0gates.selection.engine.refit import refit, refit_encoded
 from l0gates.selection.engine.table import Table
+from l0gates.selection.estimators.outcome import _best
 from selection.engine.problems import linear, no_step, problem
 
 
@@ -85,6 +88,18 @@ def test_nothing_is_encoded_for_linear_models_own_networks_and_few_rows():
     assert refit_encoded(problem(X, y, hidden=()), support, progress=no_step) is None
     assert refit_encoded(problem(X, y, hidden=torch.nn.Linear), support, progress=no_step) is None
     assert refit_encoded(problem(*linear(), hidden=(8,)), np.ones(8, dtype=bool), progress=no_step) is None
+    censored = np.column_stack([np.exp(y), np.ones(len(y))])
+    assert refit_encoded(problem(X, censored, task="survival", hidden=(8,)), support, progress=no_step) is None
+
+
+def test_it_has_to_be_better_by_two_standard_errors():
+    made = problem(*waves(), hidden=(8,), refit_iter=6)
+    plain = refit(made, np.ones((1, 3), dtype=bool), hidden=(8,), progress=no_step)
+    gains = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 1200))).float()
+    for mean, chosen in ((1.5, False), (2.5, True)):
+        shifted = gains - gains.mean() + mean * gains.std() / 1200**0.5
+        encoded = replace(plain, row_losses=plain.row_losses - shifted)
+        assert (_best([plain], encoded)[0] is encoded) == chosen
 
 
 def test_a_regressor_takes_it_where_it_is_better_and_comes_back_from_a_folder(tmp_path, monkeypatch):

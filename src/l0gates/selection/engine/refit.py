@@ -119,9 +119,11 @@ def refit_encoded(problem: Problem, support: np.ndarray, *, progress: Callable[[
     Returns
     -------
     Refit or None
-        None where nothing is to be encoded: linear models and networks of a user's own, few rows, many columns.
+        None where nothing is to be encoded: linear models and networks of a user's own, few rows, many columns, and
+        tasks that gain nothing.
     """
-    if not isinstance(problem.hidden, tuple) or not problem.hidden or len(problem.table) < _ENCODED_ROWS:
+    built_in = isinstance(problem.hidden, tuple) and problem.hidden
+    if not built_in or not problem.objective.encodes or len(problem.table) < _ENCODED_ROWS:
         return None
     columns = np.flatnonzero(support[problem.groups.cpu().numpy()])
     table = problem.table.restricted(torch.from_numpy(columns))

@@ -170,17 +170,16 @@ class Outcome:
             problem = replace(problem, training=replace(problem.training, refit_iter=final_iter(problem)))
             # Trained for longer, networks may overtake the linear model that won the comparison, or the other way.
             encoded = refit_encoded(problem, selection.support, progress=self._step)
-            kept = _best([*refit_all(problem, selection.support[None], self._step), encoded])
+            kept = _best(refit_all(problem, selection.support[None], self._step), encoded)
             if selection.support.all():
                 return kept, kept
         # Networks that are no better than a linear model on the columns kept memorise more on all of them; and where
         # they are better, longer training only memorises.
         shapes = list(dict.fromkeys([kept[0].hidden, ()]))
-        fits = [*refit_all(problem, everything, self._step, shapes=shapes, patient=False)]
-        encoded = None
+        fits, encoded = refit_all(problem, everything, self._step, shapes=shapes, patient=False), None
         if isinstance(kept[0].networks, EncodedNetworks):
             encoded = refit_encoded(problem, everything[0], progress=self._step)
-        return kept, _best([*fits, encoded])
+        return kept, _best(fits, encoded)
 
     def _out_of_fold(self, fit: tuple[Refit, int]) -> Tensor:
         """Predictions for the rows inside the folds, by networks that have not seen them: (n_scored, n_outputs)."""
@@ -226,6 +225,14 @@ def _own_loss(estimator: Any) -> Any:
     return loss if callable(loss) else None
 
 
-def _best(fits: list[Refit | None]) -> tuple[Refit, int]:
-    """The kind of model with the lowest loss, for the only set of columns; some kinds may not have been tried."""
-    return min(filter(None, fits), key=lambda fitted: fitted.row_losses.mean().item()), 0
+def _best(fits: list[Refit], encoded: Refit | None = None) -> tuple[Refit, int]:
+    """The kind of model with the lowest loss, for the only set of columns.
+
+    One on encoded columns has to be better by two standard errors.
+    """
+    best = min(fits, key=lambda fitted: fitted.row_losses.mean().item())
+    if encoded is not None:
+        gains = (best.row_losses - encoded.row_losses)[0].double().numpy()
+        if gains.mean() > 2 * standard_error(gains):
+            best = encoded
+    return best, 0

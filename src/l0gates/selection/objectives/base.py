@@ -37,6 +37,8 @@ class Objective(ABC):
         Labels to balance folds over, int64, shape (rows,); None where there are none.
     epochs : int
         Passes over the rows in which a model for predictions is refitted, at least.
+    encodes : bool
+        Whether such a model is also tried on the piecewise linear encoding of its columns.
     """
 
     kind: str
@@ -47,6 +49,7 @@ class Objective(ABC):
     score_name: str
     strata: Tensor | None = None
     epochs = 60
+    encodes = True
     _constant: np.ndarray
 
     @property

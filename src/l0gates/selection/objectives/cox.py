@@ -46,8 +46,9 @@ class Survival(Objective):
     kind = "survival"
     score_name = "concordance"
     n_outputs = 1
-    # A row's time is mostly chance: more passes learn no more of it.
+    # A row's time is mostly chance: more passes learn no more of it, and on SUPPORT no more ramps.
     epochs = 20
+    encodes = False
 
     def __init__(self, time: np.ndarray, event: np.ndarray, *, weight: np.ndarray | None = None) -> None:
         each = np.ones(len(time)) if weight is None else weight
