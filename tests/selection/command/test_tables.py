@@ -123,6 +123,29 @@ def test_blank_lines_before_the_header_do_not_count(tmp_path, end):
     assert read_table(path, "b").frame["a"].to_list() == [1, 3]
 
 
+def test_blank_lines_between_a_byte_order_mark_and_the_header_do_not_count(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("\ufeff\na,b\n1,2\n3,4\n", encoding="utf-8")
+    assert read_table(path, "b").frame["a"].to_list() == [1, 3]
+
+
+def test_quotes_in_a_name_are_read_as_those_in_a_value(tmp_path):
+    path = tmp_path / "table.csv"
+    FRAME.select("rooms", pl.col("price").alias('12" pipe, "new"')).write_csv(path)
+    assert '"12"" pipe, ""new"""' in path.read_text()
+    assert read_table(path, "rooms").frame.columns == ['12" pipe, "new"']
+    np.testing.assert_array_equal(read_table(path, '12" pipe, "new"').target, [10, 20, 30, 45])
+
+
+def test_columns_without_a_name_are_called_by_their_number(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text(',a,"",b,\n1,2,3,4,5\n6,7,8,9,0\n')
+    assert read_table(path, "b").frame.columns == ["column_0", "a", "column_2", "column_4"]
+    path.write_text(",column_0,b\n1,2,3\n6,7,8\n")
+    with pytest.raises(ArgumentError, match=r"received twice: column_0; rename or drop one$"):
+        read_table(path, "b")
+
+
 def test_corrupt_gzip_and_other_encodings_are_refused(tmp_path):
     path = tmp_path / "table.csv.gz"
     zipped = gzip.compress(CSV.encode() * 50)
@@ -146,9 +169,10 @@ def test_another_separator(tmp_path):
 def test_blanks_do_not_count_and_usual_words_stand_for_missing_values(tmp_path):
     path = tmp_path / "adult.csv"
     path.write_text(
-        "age,work,income\n 39, State-gov, <=50K\n ?, Private , >50K\n NA, n/a, <=50K\n\n 50, Private, >50K\n"
+        "age, work , income\n 39, State-gov, <=50K\n ?, Private , >50K\n NA, n/a, <=50K\n\n 50, Private, >50K\n"
     )
     table = read_table(path, "income")
+    assert table.frame.columns == ["age", "work"]
     assert table.frame["age"].to_list() == [39, None, None, 50]
     assert table.frame["work"].to_list() == ["State-gov", "Private", None, "Private"]
     assert table.target.tolist() == ["<=50K", ">50K", "<=50K", ">50K"]

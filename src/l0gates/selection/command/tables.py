@@ -1,5 +1,6 @@
 """Reading a table: a file to columns and a target, saying what is left out."""
 
+import codecs
 import difflib
 import gzip
 import zlib
@@ -47,8 +48,8 @@ class Table:
 def read_table(path: Path, target: str, *, event: str | None = None, separator: str = ",") -> Table:
     """Read a CSV or Parquet file, compressed by gzip or not.
 
-    In a CSV file blanks around a value do not count, and ``NA``, ``N/A``, ``NaN``, ``null``, ``?`` and nothing stand
-    for a missing value; see :func:`l0gates.selection.command.text.read_text`.
+    In a CSV file blanks around a name or a value do not count, and ``NA``, ``N/A``, ``NaN``, ``null``, ``?`` and
+    nothing stand for a missing value; see :func:`l0gates.selection.command.text.read_text`.
 
     Parameters
     ----------
@@ -130,21 +131,28 @@ def _read_frame(path: Path, separator: str) -> tuple[pl.DataFrame, list[str]]:
 
 
 def _read_csv(content: bytes, separator: str) -> tuple[pl.DataFrame, list[str]]:
-    content = content.lstrip(b"\r\n")
-    _refuse_duplicates(content, separator)
-    read = [read_text(column) for column in pl.read_csv(content, separator=separator, infer_schema_length=None)]
+    content = content.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
+    names = _header(content, separator)
+    columns = pl.read_csv(content, separator=separator, infer_schema_length=None, new_columns=names)
+    read = [read_text(column) for column in columns]
     frame, notes = pl.DataFrame([column for column, _ in read]), [note for _, found in read for note in found]
     return frame.filter(~pl.all_horizontal(pl.all().is_null())) if frame.width > 1 else frame, notes
 
 
-def _refuse_duplicates(content: bytes, separator: str) -> None:
-    """Refuse two columns of one name: polars would rename one, and a copy of the target would pass for a column."""
-    header = pl.read_csv(content, separator=separator, has_header=False, n_rows=1, infer_schema=False).row(0)
-    twice = sorted({name for name in header if name is not None and header.count(name) > 1})
+def _header(content: bytes, separator: str) -> list[str]:
+    """The names in the first line, without blanks around; those of columns without one are made of their number.
+
+    Polars leaves quotes inside a name doubled, and of two columns of one name renames one: a copy of the target would
+    pass for a column. So they are read as if they were values, and two of one name are refused.
+    """
+    first = pl.read_csv(content, separator=separator, has_header=False, n_rows=1, infer_schema=False).row(0)
+    names = [(name or "").strip() or f"column_{number}" for number, name in enumerate(first)]
+    twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise refusal(
             "data", expected="column names that differ", received=f"twice: {few(twice)}", remedy="rename or drop one"
         )
+    return names
 
 
 def _missing(column: pl.Series) -> int:
