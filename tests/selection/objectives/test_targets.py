@@ -77,6 +77,7 @@ def test_a_column_vector_is_one_column_with_scikit_learns_warning():
         (None, {}, "target: expected a value for each row; received None (the estimator requires y to be passed, but"),
         ([], {}, "target: expected at least one row; received shape (0,); pass some"),
         (np.ones((2, 2, 2)), {}, "target: expected shape (rows,) or (rows, outputs); received shape (2, 2, 2); resh"),
+        ([[1, 2], [1]], {}, "target: expected as many values in each row; received rows of several lengths; of se"),
         ([1.0, np.nan], {}, "target: expected finite values; received NaN in row 1 (Input y contains NaN.); drop thes"),
         ([np.inf, 1.0], {}, "target: expected finite values; received infinity in row 0 (Input y contains infinity.)"),
         ([[1.0, 2.0], [1.0, np.nan]], {}, "target: expected finite values; received NaN in row 1 (Input y contains"),

@@ -39,7 +39,7 @@ def plain(y: Any) -> np.ndarray:
             remedy="pass y",
         )
     y = y.toarray() if scipy.sparse.issparse(y) else y
-    y = y if isinstance(y, np.ndarray) else np.asarray(y)
+    y = y if isinstance(y, np.ndarray) else _array(y)
     if y.dtype.names is not None:
         return _filled(y)
     if y.dtype == object:
@@ -63,6 +63,18 @@ def plain(y: Any) -> np.ndarray:
             remedy="drop these rows",
         )
     return _filled(y)
+
+
+def _array(y: Any) -> np.ndarray:
+    try:
+        return np.asarray(y)
+    except ValueError as error:
+        raise refusal(
+            "target",
+            expected="as many values in each row",
+            received="rows of several lengths",
+            remedy="of several labels, pass 0 or 1 for each, as scikit-learn's MultiLabelBinarizer gives them",
+        ) from error
 
 
 def _filled(y: np.ndarray) -> np.ndarray:
