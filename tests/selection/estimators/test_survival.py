@@ -52,6 +52,20 @@ def test_a_structured_array_is_the_same_as_two_columns(model):
     assert selector.get_support(indices=True).tolist() == [0, 3]
 
 
+def distance(outputs, target):
+    """Of an output from the logarithm of a time."""
+    return (outputs[:, 0] + target[:, 0].log()).abs()
+
+
+@pytest.mark.parametrize("loss", ["auto", distance])
+def test_without_columns_no_row_comes_before_another(loss):
+    nothing = L0FeatureSelector(**LINEAR, task="survival", loss=loss, n_features_to_select=0)
+    with pytest.warns(UserWarning, match="n_features_to_select=0 asks for none"):
+        nothing.fit(X, Y)
+    assert nothing.scores_["kept"] == 0.5
+    assert nothing.candidates_.scores.tolist() == [0.5]
+
+
 def test_the_baseline_hazard_is_breslows(model):
     risk = np.exp(model.predict(X))
     moments = np.unique(TIME[EVENT])

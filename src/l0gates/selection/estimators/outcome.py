@@ -80,19 +80,23 @@ class Outcome:
         """What each held-out row, or else each row out of fold, adds to the score; and their weights."""
         held_out = self._prepared.held_out
         if not len(held_out):
-            return self._row_scores_out_of_fold(fit, y, weight)
+            return self._row_scores_out_of_fold(fit, support, y, weight)
         own = None if weight is None else weight[held_out]
         prediction = self._prepared.data.predict(self._model(fit, support), held_out)
         return self._problem.objective.row_scores(prediction, y[held_out], weight=own), own
 
     def _row_scores_out_of_fold(
-        self, fit: tuple[Refit, int], y: np.ndarray, weight: np.ndarray | None
+        self, fit: tuple[Refit, int], support: np.ndarray, y: np.ndarray, weight: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Those of the rows out of fold; as everywhere, classes weigh nothing in a score."""
         learn, folds = self._prepared.learn, self._problem.folds
+        prediction = self._out_of_fold(fit)
+        if self._problem.objective.scores_order and not support.any():
+            # The constants of the folds' networks differ, by rounding at least; they order no rows.
+            prediction = torch.zeros_like(prediction)
         scored = learn[folds.scored.numpy()]
         weights = None if weight is None else weight[scored]
-        scores = self._problem.objective.row_scores(self._out_of_fold(fit), y[scored], weight=weights)
+        scores = self._problem.objective.row_scores(prediction, y[scored], weight=weights)
         per_row = folds.per_row(torch.from_numpy(scores)).numpy()
         return per_row, None if weight is None else weight[learn[folds.rows.numpy()]]
 
@@ -129,7 +133,8 @@ class Outcome:
 
     def _candidates(self, y: np.ndarray, weight: np.ndarray | None) -> Candidates:
         comparison = self._selection.comparison
-        scores = np.array([_summary(*self._row_scores_out_of_fold(fit, y, weight)) for fit in comparison.fits])
+        sets = zip(comparison.fits, comparison.supports, strict=True)
+        scores = np.array([_summary(*self._row_scores_out_of_fold(*each, y, weight)) for each in sets])
         support = self._by_column(comparison.supports)
         order = np.lexsort((comparison.ebic, support.sum(1)))
         return Candidates(

@@ -39,6 +39,8 @@ class Objective(ABC):
         Passes over the rows in which a model for predictions is refitted, at least.
     encodes : bool
         Whether such a model is also tried on the piecewise linear encoding of its columns.
+    scores_order : bool
+        Whether the score looks at the order of predictions alone.
     """
 
     kind: str
@@ -50,6 +52,7 @@ class Objective(ABC):
     strata: Tensor | None = None
     epochs = 60
     encodes = True
+    scores_order = False
     _constant: np.ndarray
 
     @property

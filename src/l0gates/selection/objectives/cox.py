@@ -49,6 +49,7 @@ class Survival(Objective):
     # A row's time is mostly chance: more passes learn no more of it, and on SUPPORT no more ramps.
     epochs = 20
     encodes = False
+    scores_order = True
 
     def __init__(self, time: np.ndarray, event: np.ndarray, *, weight: np.ndarray | None = None) -> None:
         each = np.ones(len(time)) if weight is None else weight

@@ -54,7 +54,7 @@ class Custom(Objective):
         self._constant, self.null_loss = self._best_constant()
 
     def _adopt(self, task: Objective) -> None:
-        self.n_outputs = task.n_outputs
+        self.n_outputs, self.scores_order = task.n_outputs, task.scores_order
         self.score_name = "negative loss" if task.kind == "regression" else task.score_name
 
     def __getattr__(self, name: str) -> Any:
