@@ -34,6 +34,15 @@ def test_a_folder_is_filled_and_replaced(tmp_path):
     assert [path.name for path in (tmp_path / "x").iterdir()] == ["y"]
 
 
+def test_whoever_may_enter_a_folder_may_read_what_is_in_it(tmp_path):
+    def fill(fresh):
+        (fresh / "a").write_text("text")
+        (fresh / "a").chmod(0o600)
+
+    write_folder(tmp_path / "x", fill, names=("a",))
+    assert [path.stat().st_mode & 0o777 for path in (tmp_path / "x", tmp_path / "x" / "a")] == [0o755, 0o644]
+
+
 @pytest.mark.parametrize("name", ["y", "y[0]"])
 def test_a_folder_goes_with_what_interrupted_writes_left_beside_it(tmp_path, name):
     write_folder(tmp_path / name, lambda fresh: (fresh / "a").write_text("text"), names=("a",))

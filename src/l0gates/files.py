@@ -19,7 +19,7 @@ def write_folder(folder: str | Path, fill: Callable[[Path], None], *, names: Ite
     folder
         Where it goes; its parents are made.
     fill
-        Writes the files into the empty folder that it is given.
+        Writes the files into the empty folder that it is given; everybody may read them.
     names
         The file names of such a folder. One that holds anything else is somebody else's, and is not replaced.
 
@@ -42,6 +42,9 @@ def write_folder(folder: str | Path, fill: Callable[[Path], None], *, names: Ite
     fresh = Path(tempfile.mkdtemp(prefix=_beside(folder, ""), dir=folder.parent))
     try:
         fill(fresh)
+        # Some libraries write for their user alone, as mkdtemp does.
+        for file in fresh.iterdir():
+            file.chmod(0o644)
         fresh.chmod(0o755)
         _replace(fresh, folder)
     finally:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from .. import files
 from ..errors import refusal
@@ -22,11 +22,15 @@ def write_folder(folder: str | Path, values: Mapping[str, Any], arrays: Mapping[
     ------
     ArgumentError
         If something else than such a folder is there.
+    OSError
+        If it cannot be written, as the disk is full, say.
     """
 
     def fill(fresh: Path) -> None:
         (fresh / _VALUES).write_text(json.dumps(values, indent=1, allow_nan=True), encoding="utf-8")
-        save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, fresh / _ARRAYS)
+        content = save({name: np.asarray(array, order="C") for name, array in arrays.items()})
+        # Where the disk is full that is an OSError, and none of safetensors' own.
+        (fresh / _ARRAYS).write_bytes(content)
 
     files.write_folder(folder, fill, names=(_VALUES, _ARRAYS))
 

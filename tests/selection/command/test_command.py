@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from full_disk import full_disk
 from l0gates import cli
 from l0gates.cli import main
 from l0gates.selection import L0CoxSurvivalAnalysis, L0Regressor
@@ -361,6 +362,20 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path):
         write_json({"cannot": object()}, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["selection.json"]
     assert (tmp_path / "selection.json").read_text() == "old"
+
+
+def test_a_full_disk_is_said_in_one_line_and_leaves_what_was_there(houses, tmp_path, capsys):
+    arguments = ["select", str(houses), "--target", "price", "--out", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    model, before = tmp_path / "out" / "model", (tmp_path / "out" / "selection.json").read_text()
+    capsys.readouterr()
+    with full_disk((model / "arrays.safetensors").stat().st_size):
+        assert main([*arguments, "--criterion", "lowest_loss"]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.splitlines()[-1] == "l0gates select: [Errno 27] File too large"
+    assert printed.out == ""
+    assert L0Regressor.load(model).criterion == "ebic"
+    assert (tmp_path / "out" / "selection.json").read_text() == before
 
 
 @pytest.mark.parametrize("module", ["sklearn", "polars", "rich"])

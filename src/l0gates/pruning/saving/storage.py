@@ -64,10 +64,9 @@ def save(model: nn.Module, folder: str | Path) -> bool:
 
     def fill(fresh: Path) -> None:
         save_file(tensors, fresh / WEIGHTS, metadata={"format": "pt"})
-        for part, name in zip((config, getattr(model, "generation_config", None)), _CONFIGS, strict=True):
+        for part in (config, getattr(model, "generation_config", None)):
             if part is not None and hasattr(part, "save_pretrained"):
                 part.save_pretrained(fresh)
-                (fresh / name).chmod(0o644)
         digests = {WEIGHTS: digest(fresh / WEIGHTS), RECIPE: _digest_of(recipe.to_json(), tied)}
         values = {"recipe": recipe.to_json(), "digests": digests, "tied": tied}
         (fresh / RECIPE).write_text(json.dumps(values, indent=1), encoding="utf-8")
