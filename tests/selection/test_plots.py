@@ -81,6 +81,16 @@ def test_names_that_begin_alike_keep_bars_apart():
     assert all(len(label) < 40 for label in figure.data[0].y)
 
 
+def test_what_looks_like_a_tag_in_a_name_is_shown_and_not_obeyed():
+    path, _, kept = path_of(2, 1)
+    names, shown = ["<b>&", "age<30, <i>"], ("&lt;b&gt;&amp;", "age&lt;30, &lt;i&gt;")
+    lines = plots.path_figure(path, names, kept, template=None).data
+    assert (lines[1].name, lines[1].text[0], lines[0].text[0]) == (shown[0], *shown)
+    bars = plots.importance_figure(path, names, kept, template=None)
+    assert [(bar.y[0], bar.customdata[0]) for bar in bars.data] == [(name, name) for name in shown]
+    assert bars.layout.yaxis.categoryarray == shown
+
+
 def test_the_tradeoff_shows_the_best_of_each_size_and_marks_the_chosen():
     candidates = candidates_of([0, 1, 2, 4], 2, 20)
     figure = plots.tradeoff_figure(candidates, {"all": 0.8, "rows": "held out"}, template=None)

@@ -1,5 +1,6 @@
 """Figures of a selection, by plotly: how gates close, what each column can bear, the score against the number kept."""
 
+import html
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,7 +42,7 @@ def path_figure(path: SelectionPath, names: Sequence[str], support: np.ndarray, 
         # One trace with gaps: a trace for each of 2,000 columns would take seconds to draw.
         x = np.concatenate([np.append(path.alphas, np.nan)] * len(shown))
         y = np.concatenate([np.append(path.active_probs[:, column], np.nan) for column in shown])
-        text = np.repeat([names[int(column)] for column in shown], len(path.alphas) + 1)
+        text = np.repeat([_literal(names[int(column)]) for column in shown], len(path.alphas) + 1)
         figure.add_scatter(
             x=x, y=y, text=text, mode="lines", name=f"dropped ({many})", line={"color": _PALE, "width": 1}, **_hover()
         )
@@ -50,7 +51,7 @@ def path_figure(path: SelectionPath, names: Sequence[str], support: np.ndarray, 
         figure.add_scatter(
             x=path.alphas,
             y=path.active_probs[:, column],
-            text=[names[int(column)]] * len(path.alphas),
+            text=[_literal(names[int(column)])] * len(path.alphas),
             mode="lines",
             name=_short(names[int(column)]) if alone else f"kept ({len(kept)})",
             showlegend=alone or place == 0,
@@ -80,7 +81,7 @@ def importance_figure(path: SelectionPath, names: Sequence[str], support: np.nda
                 orientation="h",
                 name=name,
                 marker={"color": colour, "line": {"width": 0}},
-                customdata=[names[int(column)] for column in columns],
+                customdata=[_literal(names[int(column)]) for column in columns],
                 hovertemplate="%{customdata}<br>open up to %{x:.3g}<extra></extra>",
             )
     left = len(order) - len(shown)
@@ -161,8 +162,13 @@ def _hover() -> dict[str, str]:
     return {"hovertemplate": "%{text}<br>penalty weight %{x:.3g}<br>P(gate > 0) %{y:.3f}<extra></extra>"}
 
 
+def _literal(name: str) -> str:
+    """A name in which plotly finds no tags."""
+    return html.escape(name, quote=False)
+
+
 def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
+    return _literal(name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…")
 
 
 def _distinct(labels: list[str]) -> list[str]:
