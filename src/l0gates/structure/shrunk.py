@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.fx import Node
 
 from ..errors import ArgumentError
-from .capture import FAILURES, capture, is_tensor, operator_of, shape_of
+from .capture import FAILURES, capture, evaluation_without_caches, is_tensor, operator_of, shape_of
 from .classes import Classes
 from .record import Group
 
@@ -53,7 +53,7 @@ def first_difference(
 ) -> Node | str | None:
     """Where the copy's operators differ from what the cut implies: a node, an error's text, or nowhere."""
     try:
-        with _quiet():
+        with _quiet(), evaluation_without_caches(model):  # in training a parametrised weight may change when it is read
             captured = _working(capture(_copy(model, cut, sizes), example_inputs).nodes)
     except (ArgumentError, *FAILURES) as error:
         return str(error) or type(error).__name__

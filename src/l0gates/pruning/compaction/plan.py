@@ -132,6 +132,8 @@ class _Planner:
         weight = next(weight for weight in self.structure.weights if output in (weight.name, *weight.aliases))
         columns = kept_indices(weight.dims[1], weight.shape[1], self.choice.alive)
         heads = [] if output in self.gone else (columns // module.head_dim).unique().tolist()
+        if isinstance(module, Attention):
+            heads = [module.kept[head] for head in heads]  # as the dense module counts them, and masks do
         key, value = (
             self.sizes[joined(path, "in_proj_weight" if module.in_proj_weight is not None else name)][1]
             for name in ("k_proj_weight", "v_proj_weight")

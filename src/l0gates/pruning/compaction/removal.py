@@ -6,8 +6,10 @@ import torch
 from torch import nn
 
 from ...structure import Structure
+from ...structure.capture import evaluation_without_caches
 from ..recipe.attributes import set_attribute
-from ..recipe.recipe import apply, carry
+from ..recipe.merging import merged
+from ..recipe.recipe import apply, carry, recipe_of
 from ..recipe.sizes import changes
 from ..recipe.tensors import names_of, owner_of, take
 from .choice import Choice
@@ -30,18 +32,25 @@ def remove(model: nn.Module, structure: Structure, choice: Choice) -> tuple[nn.M
     Returns
     -------
     nn.Module, Plan
-        The copy, which carries its recipe, and what was done to it.
+        The copy, which carries its recipe, and what was done to it. Where the model was made by a recipe itself, both
+        are one: it starts from the dense model.
     """
-    made = plan(model, structure, choice)
+    # A parametrisation may change its buffers whenever a weight is read in training (spectral norm does).
+    with evaluation_without_caches(model):
+        made = plan(model, structure, choice)
     compact = apply(copy.deepcopy(model), made.recipe)
     _fill(compact, model, made)
-    for path, module in compact.named_modules():
-        for name, value in changes(module):
-            made.recipe.attributes[joined(path, name)] = value
+    with evaluation_without_caches(compact):
+        for path, module in compact.named_modules():
+            for name, value in changes(module):
+                made.recipe.attributes[joined(path, name)] = value
     for field, value in config_fields(model, compact, structure, choice).items():
         made.recipe.attributes[f"config.{field}"] = value
     for name, value in made.recipe.attributes.items():
         set_attribute(compact, name, value)
+    before = recipe_of(model)
+    if before is not None:
+        made.recipe = merged(before, made.recipe, compact)
     return carry(compact, made.recipe), made
 
 

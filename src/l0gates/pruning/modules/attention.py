@@ -238,7 +238,7 @@ def from_multihead(
         separate=module.in_proj_weight is None,
         batch_first=module.batch_first,
         kept=kept,
-        total_heads=module.num_heads,
+        total_heads=module.total_heads if isinstance(module, Attention) else module.num_heads,
         device=like.device,
         dtype=like.dtype,
     )

@@ -152,7 +152,7 @@ def _replace_module(model: nn.Module, path: str, how: Mapping[str, Any], stand_i
 
 
 def _attention(old: Any, how: Mapping[str, Any]) -> nn.Module:
-    if isinstance(old, Attention) and old.kept == how["heads"]:
-        return old
     sizes = {name: how[name] for name in ("embed_dim", "kdim", "vdim")}
+    if isinstance(old, Attention) and (old.kept, {name: getattr(old, name) for name in sizes}) == (how["heads"], sizes):
+        return old
     return from_multihead(old, how["heads"], **sizes, output_bias=how["output_bias"])
