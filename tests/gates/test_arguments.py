@@ -228,6 +228,7 @@ def test_unknown_arguments_are_refused_by_python():
         (Binary(3), "upper_bound", 1.0),
         (Binary(3), "eps", 0.7),
         (Binary(3), "reg_weight", -0.1),
+        (Binary(3), "reg_reduction", "max"),
         (Binary(3), "sample", "row"),
         (Binary(3), "noise", "none"),
         (Binary(3), "eval_gate", "best"),

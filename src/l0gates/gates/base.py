@@ -77,6 +77,7 @@ class StochasticGatesBase(MaskedModule, ABC):
     """
 
     reg_weight = Constant(scalars.check_reg_weight, tensors=True)
+    reg_reduction = Choice(scalars.REDUCTIONS)
     sample = Choice(("example", "batch"))
 
     _draws_in_evaluation: ClassVar[bool] = False
@@ -99,7 +100,6 @@ class StochasticGatesBase(MaskedModule, ABC):
     ) -> None:
         check_n_gates(n_gates)
         check_dtype(dtype)
-        scalars.check_choice("reg_reduction", reg_reduction, scalars.REDUCTIONS)
         super().__init__(n_gates, mask, device)
         self._factory: dict[str, Any] = {"device": device, "dtype": dtype}
         self._constants: dict[str, Any] = {}
