@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.nn.utils.parametrizations import weight_norm
 
 import models
 from l0gates.errors import ArgumentError
@@ -144,6 +145,23 @@ def test_attention_heads_by_the_columns_of_the_output_projection():
     assert len(found) == 4
 
 
+def test_parts_of_a_packed_weight_are_weights():
+    class Crossing(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention, self.head = nn.MultiheadAttention(8, 2, batch_first=True), nn.Linear(8, 3)
+
+        def forward(self, x, memory):
+            return self.head(self.attention(x, memory, memory, need_weights=False)[0])
+
+    inputs = torch.randn(1, 3, 8), torch.randn(1, 5, 8)
+    places = {"attention.in_proj_weight", "attention.in_proj_bias"}
+    made = groups_of(Crossing(), inputs)["attention.heads"][2]
+    assert made <= places
+    assert "attention.in_proj_weight" in made
+    assert not [reason for _, reason in stays(Crossing(), inputs).values() if "two activations" in reason]
+
+
 def test_query_heads_go_with_their_key_and_value_head():
     found = zoo_groups("llama")
     attention = "model.layers.0.self_attn"
@@ -264,6 +282,16 @@ def test_parameters_used_functionally_are_gated_themselves():
     assert groups_of(Functional(), torch.randn(2, 4)) == {"neurons": (6, 1, {"weight"}, {"out"})}
 
 
+@pytest.mark.parametrize("turned", [lambda w: w.T, lambda w: w.mT, lambda w: w.t(), lambda w: w[None].mT.squeeze(0)])
+def test_a_weight_may_be_turned_before_it_is_multiplied_with(turned):
+    class Turned(nn.Sequential):
+        def forward(self, x):
+            return self[0](x) @ turned(self[1].weight)
+
+    model = Turned(nn.Linear(4, 6), nn.Linear(6, 3))
+    assert groups_of(model, torch.randn(2, 4)) == {"0.neurons": (6, 1, {"0.weight"}, {"1.weight"})}
+
+
 class Strange(nn.Module):
     def __init__(self, operator):
         super().__init__()
@@ -363,6 +391,30 @@ def test_a_model_with_gates_shows_their_record_and_is_not_worked_out_again():
 def test_what_is_no_module_is_refused(look):
     with pytest.raises(ArgumentError, match=r"^model: expected an nn.Module; received int; pass the whole model"):
         look(3, torch.ones(1, 4))
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "operator", "reason"),
+    [
+        (
+            lambda: weight_norm(nn.Linear(4, 6)),
+            "1.parametrizations.weight",
+            "aten._weight_norm",
+            "meets an operator without a rule",
+        ),
+        (lambda: nn.Bilinear(4, 4, 6), "1", "aten.bilinear", "meets an operator without a rule"),
+        (lambda: nn.Linear(4, 6, dtype=torch.cfloat), "1", "parameter", "is complex"),
+    ],
+)
+def test_weights_that_cannot_be_read_are_listed_too(model, name, operator, reason):
+    class Around(nn.Sequential):
+        def forward(self, x):
+            x = self[0](x)
+            x = self[1](x, x) if isinstance(self[1], nn.Bilinear) else self[1](x.to(self[1].bias.dtype))
+            return self[2](x.abs())
+
+    model = Around(nn.Linear(3, 4), model(), nn.Linear(6, 2))
+    assert stays(model, torch.randn(2, 3))[name] == (operator, reason)
 
 
 def test_describe_prints_groups_and_what_stays():

@@ -14,8 +14,9 @@ from .classes import Classes, classify, kind_of, weight_of
 from .follow import follow
 from .makers import makers
 from .places import consumer, input_places, producer
-from .propagate import propagate
+from .propagate import UNRULED, propagate
 from .record import Axis, Group, Kind, Label, Operation, Place, Refusal, Structure, Weight
+from .rules.products import BETWEEN
 from .ties import Use
 
 ALONE = "is one gate in all: nothing of it can go alone"
@@ -250,4 +251,19 @@ def _pinned(classes: Classes) -> list[Refusal]:
         name = spots[0].rpartition(":")[0].rpartition(".")[0] if spots else module_of(uses[0].node)
         if pin is not None:
             refusals.append(Refusal(name, pin.operator, pin.reason, spots))
-    return refusals
+    said = {(refusal.name, refusal.operator, refusal.reason) for refusal in refusals}
+    unread = _unread(classes, {root for roots, _ in clusters for root in roots})
+    return refusals + [one for one in unread if (one.name, one.operator, one.reason) not in said]
+
+
+def _unread(classes: Classes, told: set[int]) -> list[Refusal]:
+    """The weights that go through an operator without a rule before anything is made of them."""
+    spots: dict[tuple[str, str, str], dict[str, None]] = {}
+    for node, name in classes.program.weights.items():
+        for block in classes.ties.of(node):
+            pin = classes.why(block.ids)
+            known = told.intersection(classes.roots[block.ids].tolist())
+            if pin is not None and pin.reason in (UNRULED, BETWEEN) and not known:
+                where = (name.rpartition(".")[0], pin.operator, pin.reason)
+                spots.setdefault(where, {})[f"{name}:{block.dims[0]}"] = None
+    return [Refusal(*where, tuple(found)) for where, found in spots.items()]

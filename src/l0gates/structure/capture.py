@@ -23,6 +23,8 @@ FAILURES = (
     TypeError,
     ValueError,
 )
+# What torch.export passes through as it is.
+_PLAIN = (Tensor, int, float, complex, str, torch.dtype, torch.device, torch.layout, torch.memory_format, type(None))
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +41,15 @@ class Program:
         For each placeholder of a user's input, its name.
     parameters
         The placeholders of parameters.
+    of_one_tensor
+        The qualified names of the modules that one tensor was passed to in each call, once or several times over.
     """
 
     nodes: tuple[Node, ...]
     weights: dict[Node, str]
     inputs: dict[Node, str]
     parameters: frozenset[Node]
+    of_one_tensor: frozenset[str]
 
     @cached_property
     def live(self) -> frozenset[Node]:
@@ -97,7 +102,7 @@ def capture(model: nn.Module, example_inputs: Any) -> Program:
         If the forward does not take the inputs, or its control flow depends on values.
     """
     args, kwargs = on_device_of(model, as_arguments(example_inputs))
-    with evaluation_without_caches(model):
+    with evaluation_without_caches(model), _watched(model) as several:
         try:
             exported = torch.export.export(model, args, kwargs, strict=False)
         except FAILURES as error:
@@ -114,8 +119,34 @@ def capture(model: nn.Module, example_inputs: Any) -> Program:
         elif node.op == "placeholder" and node.name in users:
             inputs[node] = node.name
     return Program(
-        tuple(exported.graph.nodes), weights, inputs, frozenset(node for node in weights if node.name in parameters)
+        tuple(exported.graph.nodes),
+        weights,
+        inputs,
+        frozenset(node for node in weights if node.name in parameters),
+        frozenset(name for name, module in model.named_modules(remove_duplicate=False) if module not in several),
     )
+
+
+@contextmanager
+def _watched(model: nn.Module) -> Iterator[set[nn.Module]]:
+    """The modules that are called with several tensors, or with none, while this lasts."""
+    several: set[nn.Module] = set()
+
+    def look(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if len(tensors_of(args, kwargs)) != 1:
+            several.add(module)
+
+    handles = [module.register_forward_pre_hook(look, with_kwargs=True) for module in model.modules()]
+    try:
+        yield several
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def tensors_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[int, Tensor]:
+    """The distinct tensors among the arguments of a call, by identity."""
+    return {id(value): value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)}
 
 
 def first_names(model: nn.Module) -> dict[str, str]:
@@ -159,16 +190,25 @@ def on_device_of(model: nn.Module, arguments: tuple[Any, Any]) -> Any:
 
 
 def _why_not(model: nn.Module, args: Sequence[Any], kwargs: dict[str, Any], error: Exception) -> Exception:
-    """The refusal of a model that cannot be captured: wrong inputs, or control flow."""
+    """The refusal of a model that cannot be captured: wrong inputs, objects that are not opened, or control flow."""
     try:
         with torch.no_grad():
-            model(*args, **kwargs)
+            result = model(*args, **kwargs)
     except FAILURES as own:
         return refusal(
             "example_inputs",
             expected=f"inputs that the forward of {type(model).__name__} takes",
             received=f"{_shapes(args, kwargs)}, at which it raised {type(own).__name__}: {_first_line(own)}",
             remedy="pass inputs of the shape and type that the model is trained with",
+        )
+    leaves = torch.utils._pytree.tree_leaves((args, kwargs, result))
+    closed = next((leaf for leaf in leaves if not isinstance(leaf, _PLAIN)), None)
+    if closed is not None:
+        return refusal(
+            "model",
+            expected="tensors in tuples, lists, dicts or registered classes as inputs and outputs",
+            received=f"{type(model).__name__}, with an object of the class {type(closed).__name__} among them",
+            remedy="register a dataclass with torch.export.register_dataclass, or let the forward return a dict",
         )
     return refusal(
         "model",

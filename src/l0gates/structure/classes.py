@@ -7,13 +7,14 @@ from torch import Tensor
 from torch.fx import Node
 
 from .capture import Program, operator_of
+from .propagate import UNRULED
 from .record import Kind, Label
 from .rules.norms import TOGETHER
 from .ties import Pin, Ties, Use
 
 # Of several reasons the one that says most: what an index met last says less than why that stayed.
 _TELLING = (
-    "meets an operator without a rule",
+    UNRULED,
     TOGETHER,
     "is summed or averaged over",
     "is an output of the model",

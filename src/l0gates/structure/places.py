@@ -8,6 +8,12 @@ from .classes import Classes, weight_of
 from .record import Place
 from .ties import Use
 
+# What a weight may go through on its way to its consumer.
+_VIEWS = tuple(
+    f"aten.{name}"
+    for name in ("t", "transpose", "permute", "numpy_T", "mT", "view", "reshape", "squeeze", "unsqueeze", "to")
+)
+
 
 def producer(classes: Classes, use: Use, group: int) -> Place:
     """Where a dimension is made."""
@@ -56,7 +62,7 @@ def _name(classes: Classes, use: Use) -> tuple[str | None, int]:
 def _input_axis(classes: Classes, use: Use) -> int | None:
     """The dimension of the module's only input that the operator consumes, and nothing else of the module reads."""
     calls = calls_of(use.node)
-    if not calls or use.data is None:
+    if not calls or use.data is None or module_of(use.node) not in classes.program.of_one_tensor:
         return None
     call = calls[-1]
     inside = [node for node in classes.program.calls[call] if node in classes.program.live]
@@ -112,6 +118,5 @@ def _leads_only_to(program: Program, node: Node, seen: set[Node]) -> bool:
     """Whether a node is one of the consumers, or a view that only they read."""
     if node in seen:
         return True
-    view = operator_of(node) in ("aten.t", "aten.transpose", "aten.permute", "aten.view", "aten.reshape", "aten.to")
     users = program.users(node)
-    return view and bool(users) and all(_leads_only_to(program, user, seen) for user in users)
+    return operator_of(node) in _VIEWS and bool(users) and all(_leads_only_to(program, user, seen) for user in users)

@@ -12,6 +12,7 @@ from .rules.pointwise import is_pointwise, pointwise
 from .rules.products import BETWEEN
 from .ties import Block, Blocks, Ties
 
+UNRULED = "meets an operator without a rule"
 MIXED = ("is summed or averaged over", "goes through a softmax", "is accumulated", BETWEEN)
 # Running statistics are the only buffers that follow a channel; any other buffer keeps its sizes.
 _NORMS = ("aten.batch_norm", "aten.instance_norm")
@@ -35,9 +36,13 @@ def propagate(program: Program) -> Ties:
 
 def _start(ties: Ties, node: Node, program: Program) -> None:
     """Fresh labels on weights, each dimension by itself, and on inputs, all but the batch dimension as one block."""
-    if not is_tensor(node) or not node.meta["val"].is_floating_point():
+    if not is_tensor(node):
         return
-    shape = shape_of(node)
+    shape, value = shape_of(node), node.meta["val"]
+    if value.is_complex() and node in program.parameters:
+        _hold(ties, node)
+    if not value.is_floating_point():
+        return
     if node in program.weights:
         ties.constant.add(node)
         if node in program.parameters or all(operator_of(user) in _NORMS for user in node.users):
@@ -49,6 +54,15 @@ def _start(ties: Ties, node: Node, program: Program) -> None:
         ids = ties.ids.new(*shape[1:])
         ties.inputs.append((node, ids))
         ties.blocks[node] = ties.squeezed(Block(tuple(range(1, len(shape))), ids))
+
+
+def _hold(ties: Ties, node: Node) -> None:
+    """A complex weight stays as it is."""
+    ties.operator = "parameter"
+    ties.constant.add(node)
+    ties.blocks[node] = [Block((dim,), ties.ids.new(size)) for dim, size in enumerate(shape_of(node)) if size > 1]
+    for block in ties.blocks[node]:
+        ties.pin(block.ids, "is complex")
 
 
 def _end(ties: Ties, node: Node) -> None:
@@ -66,6 +80,8 @@ def _follow(ties: Ties, node: Node, program: Program) -> None:
         source, position = node.args
         parts = ties.parts.get(source, [])  # type: ignore[arg-type]
         ties.blocks[node] = parts[position] if parts else []  # type: ignore[index]
+        if source in ties.constant:
+            ties.constant.add(node)
         return
     tensors = [value for value in node.all_input_nodes if is_tensor(value)]
     if tensors and all(value in ties.constant for value in tensors):
@@ -111,7 +127,7 @@ def _refuse(ties: Ties, node: Node) -> None:
     """Without a rule, nothing that meets the operator can be removed."""
     for value in node.all_input_nodes:
         for block in ties.of(value) + [block for part in ties.parts.get(value, []) for block in part]:
-            ties.pin(block.ids, "meets an operator without a rule")
+            ties.pin(block.ids, UNRULED)
 
 
 def _settle(ties: Ties, program: Program) -> None:

@@ -5,13 +5,14 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from l0gates import ArgumentError
 from l0gates.pruning import attach, compact, load, save
 from l0gates.pruning.compaction.folding import factors_of
 from l0gates.structure import Place
 from pruning.by_hand import choice, network, record
-from pruning.gated import set_gates, thirds
+from pruning.gated import hardened, set_gates, thirds
 
 
 def compacted(model, inputs, **how):
@@ -178,5 +179,91 @@ def test_gates_whose_consumer_has_no_weight_are_refused():
         factors_of(network(), written, choice([0.5] * 8))
     assert str(raised.value) == (
         "model: expected a weight that takes the gates of 0; received relu in 1, which has none; "
-        "attach with exclude=('0',)"
+        "harden(model), and compact without round_to and uniform; or attach with exclude=('0',)"
     )
+
+
+class Adapted(nn.Linear):
+    """A linear layer whose weight has a product of two others added to it."""
+
+    def __init__(self, inner, outer):
+        super().__init__(inner, outer)
+        self.down, self.up = nn.Parameter(torch.randn(2, inner)), nn.Parameter(torch.randn(outer, 2))
+
+    def forward(self, x):
+        return nn.functional.linear(x, self.weight + self.up @ self.down, self.bias)
+
+
+def test_a_weight_made_of_several_takes_gates_that_are_0_or_1():
+    model, x = nn.Sequential(Adapted(6, 8), nn.ReLU(), Adapted(8, 3)).double(), torch.randn(2, 6).double()
+    structure = attach(model.eval(), x)
+    set_gates(model, thirds(structure))
+    with pytest.raises(ArgumentError, match=r"a weight that takes the gates of 0\.neurons; received linear_1 in 2"):
+        compact(model, x)
+    set_gates(model, hardened(thirds(structure)))
+    smaller = compact(model, x)
+    assert (smaller[0].up.shape, smaller[2].weight.shape, smaller[2].down.shape) == ((5, 2), (3, 5), (2, 5))
+    with pytest.raises(ArgumentError, match=r"harden\(model\), and compact without round_to and uniform"):
+        compact(model, x, round_to=8)
+
+
+def test_a_parametrised_weight_is_not_moved_by_being_looked_at():
+    def normed():
+        return nn.Sequential(spectral_norm(nn.Linear(6, 8)), nn.ReLU(), nn.Linear(8, 9), nn.ReLU(), nn.Linear(9, 3))
+
+    model, x = normed().double(), torch.randn(2, 6).double()
+    structure = attach(model, x)
+    set_gates(model, thirds(structure))
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    smaller = compact(model, x)  # in training, where each reading of the weight is a step of a power iteration
+    assert smaller.training
+    for name in ("0.parametrizations.weight.0._u", "0.parametrizations.weight.0._v"):
+        assert torch.equal(smaller.state_dict()[name], before[name])
+        assert torch.equal(model.state_dict()[name], before[name])
+
+
+def test_attention_of_which_query_key_and_value_are_one_gated_tensor():
+    class Attending(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.head = nn.Linear(6, 16), nn.Linear(16, 3)
+            self.attention = nn.MultiheadAttention(16, 4, batch_first=True)
+
+        def forward(self, x):
+            x = self.stem(x)
+            return self.head(x + self.attention(x, x, value=x, need_weights=False)[0])
+
+    smaller = compacted(Attending().double(), torch.randn(2, 5, 6).double())
+    assert (smaller.stem.out_features, smaller.attention.embed_dim, smaller.attention.num_heads) == (11, 11, 3)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_module_that_is_not_passed_one_tensor_is_gated_at_its_weight(listed):
+    class Inner(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(5, 8))
+
+        def forward(self, x, unread=None):
+            return nn.functional.linear(x[0] if listed else x, self.weight)
+
+    class Outer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.inner = nn.Linear(6, 8), Inner()
+
+        def forward(self, x):
+            hidden = self.stem(x).relu()
+            return self.inner([hidden]) if listed else self.inner(hidden, x)
+
+    smaller = compacted(Outer().double(), torch.randn(2, 6).double())
+    assert smaller.inner.weight.shape == (5, 5)
+
+
+def test_complex_outputs_are_compared_in_both_parts():
+    class Waves(nn.Sequential):
+        def forward(self, x):
+            return torch.view_as_complex(super().forward(x).unflatten(-1, (3, 2)).contiguous())
+
+    model, x = Waves(nn.Linear(6, 9), nn.ReLU(), nn.Linear(9, 6)), torch.randn(2, 6)
+    assert compacted(model, x)[0].out_features == 6

@@ -37,6 +37,14 @@ def test_outputs_that_do_not_pair_differ_infinitely(theirs):
     assert difference([torch.zeros(3)], theirs) == float("inf")
 
 
+def test_complex_numbers_differ_in_both_parts():
+    ours, theirs = torch.tensor([4 + 2j, 0]), torch.tensor([4 + 1j, 0])
+    assert difference([ours], [theirs]) == pytest.approx(1 / 4)
+    assert difference([ours], [ours.conj().conj()]) == 0.0
+    assert difference([ours], [ours.conj()]) == pytest.approx(1.0)
+    assert tolerance([ours]) == 1e-5
+
+
 def test_the_coarsest_output_sets_the_tolerance():
     assert tolerance([torch.zeros(1).double(), torch.zeros(1)]) == 1e-5
     assert tolerance([torch.zeros(1).bfloat16(), torch.zeros(1)]) == 2e-2

@@ -6,6 +6,7 @@ import pickle
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -431,6 +432,25 @@ class Branching(nn.Module):
 
     def forward(self, x):
         return self.two(self.one(x)) if x.sum() > 0 else self.two(x)
+
+
+@dataclass
+class Scores:
+    values: torch.Tensor
+
+
+def test_an_object_that_is_not_opened_is_named():
+    class Scoring(nn.Sequential):
+        def forward(self, x):
+            return Scores(super().forward(x))
+
+    with pytest.raises(ArgumentError) as raised:
+        attach(Scoring(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 2)), torch.randn(2, 4))
+    assert str(raised.value) == (
+        "model: expected tensors in tuples, lists, dicts or registered classes as inputs and outputs; "
+        "received Scoring, with an object of the class Scores among them; "
+        "register a dataclass with torch.export.register_dataclass, or let the forward return a dict"
+    )
 
 
 def test_what_cannot_be_captured_says_why():

@@ -27,7 +27,7 @@ def factors_of(model: nn.Module, structure: Structure, choice: Choice) -> dict[s
     for group in structure.groups:
         _check_not_made_by_its_consumer(by_name, group, choice.values[group.name])
         for place in group.consumers:
-            for weight, dim, factor in _foldings(model, by_name, group, place, choice.values):
+            for weight, dim, factor in _foldings(model, by_name, group, place, choice):
                 if (weight.name, dim, group.name) in folded:
                     continue  # a module that is used twice is one weight
                 folded.add((weight.name, dim, group.name))
@@ -50,8 +50,9 @@ def _check_not_made_by_its_consumer(by_name: Mapping[str, Weight], group: Group,
 
 
 def _foldings(
-    model: nn.Module, by_name: Mapping[str, Weight], group: Group, place: Place, values: Mapping[str, Tensor]
+    model: nn.Module, by_name: Mapping[str, Weight], group: Group, place: Place, choice: Choice
 ) -> Iterator[tuple[Weight, int, Tensor]]:
+    values = choice.values
     if place.how == "output":
         if not group.producers:
             raise _unfoldable(group, place)
@@ -59,8 +60,10 @@ def _foldings(
             if producer.parameter is not None:
                 yield by_name[producer.parameter], producer.dim, values[group.name].view(())
         return
-    if place.parameter is None:
-        raise _unfoldable(group, place)
+    if place.parameter is None:  # no weight of its own, or one that is made of several
+        if not bool((values[group.name][choice.alive[group.name]] == 1).all()):
+            raise _unfoldable(group, place, first="harden(model), and compact without round_to and uniform; or ")
+        return
     weight = by_name[place.parameter]
     gates = place.gates.cpu()
     factor = torch.where(gates < 0, 1.0, values[group.name][gates.clamp(min=0)])
@@ -78,10 +81,10 @@ def _foldings(
     yield weight, place.dim, factor.view(module.groups, -1).repeat_interleave(each, 0).reshape(shape)
 
 
-def _unfoldable(group: Group, place: Place) -> ArgumentError:
+def _unfoldable(group: Group, place: Place, *, first: str = "") -> ArgumentError:
     return refusal(
         "model",
         expected=f"a weight that takes the gates of {group.name}",
         received=f"{place.operator} in {place.module or 'the model itself'}, which has none",
-        remedy=f"attach with exclude=({group.name!r},)",
+        remedy=f"{first}attach with exclude=({group.name!r},)",
     )

@@ -50,7 +50,7 @@ def difference(ours: list[Any], theirs: list[Any]) -> float:
 
 def tolerance(outputs: list[Any]) -> float:
     """How far outputs of these dtypes may differ, see ``TOLERANCES``."""
-    found = [TOLERANCES.get(leaf.dtype, 0.0) for leaf in outputs if isinstance(leaf, Tensor)]
+    found = [TOLERANCES.get(leaf.dtype.to_real(), 0.0) for leaf in outputs if isinstance(leaf, Tensor)]
     return max(found, default=0.0)
 
 
@@ -72,6 +72,8 @@ def _difference(ours: Any, theirs: Any) -> float:
         return float("inf")
     if ours.numel() == 0:
         return 0.0
+    if ours.is_complex():
+        ours, theirs = torch.view_as_real(ours.resolve_conj()), torch.view_as_real(theirs.resolve_conj())
     a, b = ours.to(torch.float64), theirs.to(torch.float64)
     equal = (a == b) | (a.isnan() & b.isnan())  # infinities of a mask, and rows of which all is masked, do not differ
     same = torch.where(equal, 0.0, (a - b).abs())

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import refusal
+from ...structure.capture import tensors_of
 from .draws import Draws
 
 
@@ -58,17 +59,18 @@ class GateInput:
         self.factor = factor
 
     def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Gate the one tensor among the arguments."""
-        if sum(isinstance(value, Tensor) for value in (*args, *kwargs.values())) != 1:
+        """Gate the one tensor among the arguments, which may be passed several times: query, key and value in one."""
+        given = tensors_of(args, kwargs)
+        if len(given) != 1:
             raise refusal(
                 "forward",
                 expected=f"one tensor as the input of {type(module).__name__}",
                 received=", ".join(type(value).__name__ for value in (*args, *kwargs.values())) or "nothing",
                 remedy="leave the groups out that are gated there: attach(..., exclude=...)",
             )
-        gated = tuple(self.factor(value) if isinstance(value, Tensor) else value for value in args)
-        named = {name: self.factor(value) if isinstance(value, Tensor) else value for name, value in kwargs.items()}
-        return gated, named
+        gated = {number: self.factor(value) for number, value in given.items()}
+        named = {name: gated.get(id(value), value) for name, value in kwargs.items()}
+        return tuple(gated.get(id(value), value) for value in args), named
 
 
 class GateOutput:
