@@ -129,6 +129,9 @@ def test_wrong_arguments_are_refused():
         geometric(0, start=1.0, end=0.0, steps=3)
     with pytest.raises(ArgumentError, match="steps: expected a number of steps >= 0; received -3; count from 0"):
         linear(0, start=1.0, end=0.0, steps=-3)
+    for step, received in (("3", "'3'"), (float("nan"), "nan"), (None, "None")):
+        with pytest.raises(ArgumentError, match=f"step: expected a number of steps >= 0; received {received}; count"):
+            cosine(step, start=1.0, end=0.0, steps=3)
 
 
 @pytest.mark.parametrize("schedule", [linear, cosine, cubic, geometric])

@@ -4,6 +4,7 @@ A value is assigned where it is used: ``gates.temperature = geometric(step, star
 """
 
 import math
+from numbers import Real
 
 from ..errors import refusal
 
@@ -76,7 +77,7 @@ def geometric(step: int, *, start: float, end: float, steps: int, delay: int = 0
 def _progress(step: int, steps: int, delay: int) -> float:
     """The part of the way that is done, 0 to 1."""
     for name, value in {"step": step, "steps": steps, "delay": delay}.items():
-        if value < 0:
+        if not isinstance(value, Real) or isinstance(value, bool) or not value >= 0:
             raise refusal(name, expected="a number of steps >= 0", received=repr(value), remedy="count from 0")
     if step < delay:
         return 0.0

@@ -261,6 +261,11 @@ def test_a_multiple_that_is_none_is_refused(round_to):
     )
 
 
+def test_a_switch_that_is_none_is_refused():
+    with pytest.raises(ArgumentError, match="uniform: expected True or False; received 'heads'; pass one of the two"):
+        compact(gated()[0], X, uniform="heads")
+
+
 def test_what_is_no_model_or_optimizer_is_refused():
     for value, received in ((None, "NoneType"), (nn.Linear, "the class Linear")):
         with pytest.raises(ArgumentError, match=f"model: expected an nn.Module; received {received}"):

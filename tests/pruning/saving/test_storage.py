@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from l0gates import ArgumentError
+from l0gates.pruning import attach, detach
 from l0gates.pruning.compaction.removal import remove
 from l0gates.pruning.saving.storage import load, save
 from pruning.by_hand import choice, network, record
@@ -59,6 +60,20 @@ def test_only_compact_models_are_saved(tmp_path):
         "model: expected what compact returned; received Sequential; "
         "compact the gated model first, or save a dense one with safetensors"
     )
+
+
+def test_a_compact_model_with_gates_is_refused(compact, tmp_path):
+    x = torch.randn(2, 4)
+    attach(compact, x)
+    with pytest.raises(ArgumentError) as raised:
+        save(compact, tmp_path / "model")
+    assert str(raised.value) == (
+        "model: expected what compact returned, without gates; received Sequential, which was given gates again; "
+        "compact it again, or detach(model) first"
+    )
+    detach(compact)
+    save(compact, tmp_path / "model")
+    assert torch.equal(load(network, tmp_path / "model")(x), compact(x))
 
 
 def test_state_that_is_no_tensor_is_refused(compact, tmp_path):

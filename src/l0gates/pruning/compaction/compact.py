@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
+from ...control.checks import check_flags
 from ...errors import refusal
 from ...gates.base import StochasticGatesBase
 from ...structure import Structure, find_attachment, gates_of
@@ -90,6 +91,7 @@ def compact(
     """
     structure = _checked(model)
     check_round_to(round_to)
+    check_flags(uniform=uniform)
     call = on_device_of(model, as_arguments(example_inputs))
     check_inputs(model, call)
     if optimizer is not None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...errors import ArgumentError, refusal
 from ...files import digest, recovered, write_folder
-from ...structure.attachment import check_module
+from ...structure.attachment import check_module, gates_of
 from ..recipe.recipe import Recipe, apply, carry, from_json, recipe_of
 from ..recipe.schema import check_schema
 from ..recipe.tensors import names_of
@@ -58,6 +58,13 @@ def save(model: nn.Module, folder: str | Path) -> bool:
             expected="what compact returned",
             received=type(model).__name__,
             remedy="compact the gated model first, or save a dense one with safetensors",
+        )
+    if gates_of(model):
+        raise refusal(
+            "model",
+            expected="what compact returned, without gates",
+            received=f"{type(model).__name__}, which was given gates again",
+            remedy="compact it again, or detach(model) first",
         )
     tensors, tied = _distinct(model)
     config = getattr(model, "config", None)
