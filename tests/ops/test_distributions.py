@@ -5,7 +5,7 @@ import torch
 from closed_forms import BOTH, CASES, BinaryConcrete, Gaussian, moment, one_prob
 from scipy import stats
 
-from l0gates import functional
+from l0gates import ArgumentError, functional
 
 N = 200_000
 # A right sampler fails one such test in a million draws, and the draws are fixed.
@@ -226,6 +226,22 @@ def test_arguments_out_of_range_are_refused(call, message):
         with pytest.raises(kind) as refusal:
             call(torch.zeros(3))
         assert str(refusal.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("value", "received"),
+    [
+        ([0.0], "'list'"),
+        (None, "'NoneType'"),
+        (torch.zeros(3, dtype=torch.cfloat), r"shape \(3,\), torch.complex64"),
+        (torch.zeros(2, 3, dtype=torch.int64), r"shape \(2, 3\), torch.int64"),
+    ],
+)
+@pytest.mark.parametrize("what", ["gate", "mean", "active_prob", "one_prob", "expected_l0"])
+def test_a_parameter_that_is_no_floating_tensor_is_refused(what, value, received):
+    for law, name in (("binary_concrete", "log_alpha"), ("gaussian", "mu")):
+        with pytest.raises(ArgumentError, match=f"^{name}: expected a floating tensor; received {received}; pass one"):
+            getattr(functional, f"{law}_{what}")(value)
 
 
 def test_gaussian_mean_is_symmetric_about_one_half():

@@ -152,6 +152,7 @@ def binary_concrete_mean(
     >>> binary_concrete_mean(torch.tensor([-2.0, 0.0, 2.0]))
     tensor([0.1427, 0.5000, 0.8573])
     """
+    scalars.check_floating("log_alpha", log_alpha)
     # In float64: bounds may lie so near to 0 and 1 that float32 cannot tell them apart.
     a, t, lower, upper = _prepared(scalars.in_float64(log_alpha), temperature, lower_bound, upper_bound)
     nodes, weights = (
@@ -278,6 +279,7 @@ def log_alpha_of(active_prob: float, *, temperature: float, lower_bound: float, 
 
 def _prepared(log_alpha: Tensor, *constants: Scalar) -> tuple[Tensor, Scalar, Scalar, Scalar]:
     """The parameter in float32 or better, and temperature and bounds, checked, in its dtype."""
+    scalars.check_floating("log_alpha", log_alpha)
     for check, constant in zip(_CHECKS, constants, strict=True):
         check(constant)
     a = scalars.at_least_float32(log_alpha)

@@ -85,6 +85,7 @@ def gaussian_gate(mu: Tensor, *, std: Scalar = STD, eval_gate: str = "median", c
     >>> [round(gaussian_gate(torch.tensor(-0.1), eval_gate=name).item(), 3) for name in EVAL_GATES]
     [0.0, 0.151, 0.0]
     """
+    scalars.check_floating("mu", mu)
     scalars.check_std(std)
     scalars.check_choice("eval_gate", eval_gate, EVAL_GATES)
     if not clamp:
@@ -121,6 +122,7 @@ def gaussian_mean(mu: Tensor, *, std: Scalar = STD) -> Tensor:
     >>> gaussian_mean(torch.tensor([-1.0, 0.5, 2.0]))
     tensor([0.0042, 0.5000, 0.9958])
     """
+    scalars.check_floating("mu", mu)
     scalars.check_std(std)
     m = scalars.in_float64(mu)  # the difference cancels where std is large
     s = cast(std, m)
@@ -152,6 +154,7 @@ def gaussian_active_prob(mu: Tensor, *, std: Scalar = STD) -> Tensor:
     >>> gaussian_active_prob(torch.tensor([-0.5, 0.0, 0.5]))
     tensor([0.1587, 0.5000, 0.8413])
     """
+    scalars.check_floating("mu", mu)
     scalars.check_std(std)
     m = scalars.at_least_float32(mu)
     return active_prob(m, cast(std, m))
@@ -181,6 +184,7 @@ def gaussian_one_prob(mu: Tensor, *, std: Scalar = STD) -> Tensor:
     >>> gaussian_one_prob(torch.tensor([0.5, 1.0, 1.5]))
     tensor([0.1587, 0.5000, 0.8413])
     """
+    scalars.check_floating("mu", mu)
     scalars.check_std(std)
     m = scalars.at_least_float32(mu)
     return _ndtr((m - 1) / cast(std, m))

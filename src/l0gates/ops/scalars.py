@@ -13,7 +13,7 @@ from typing import TypeGuard
 import torch
 from torch import Tensor
 
-from ..errors import refusal
+from ..errors import ArgumentError, refusal
 
 Scalar = float | Tensor
 
@@ -151,15 +151,22 @@ def logit(probability: float) -> float:
 
 def check_parameters(name: str, tensor: object) -> None:
     """Refuse what is not a one-dimensional floating tensor."""
-    if not isinstance(tensor, Tensor):
-        received: object = repr(type(tensor).__name__)
-    elif tensor.dim() != 1 or not tensor.is_floating_point():
-        received = f"shape {tuple(tensor.shape)}, {tensor.dtype}"
-    else:
-        return
-    raise refusal(
-        name,
-        expected="a floating tensor of shape (n_gates,)",
-        received=received,
-        remedy="pass one parameter for each gate",
-    )
+    if not _is_floating(tensor) or tensor.dim() != 1:
+        raise _no_parameter(name, tensor, "a floating tensor of shape (n_gates,)")
+
+
+def check_floating(name: str, tensor: object) -> None:
+    """Refuse what is no floating tensor; any shape will do."""
+    if not _is_floating(tensor):
+        raise _no_parameter(name, tensor, "a floating tensor")
+
+
+def _is_floating(value: object) -> TypeGuard[Tensor]:
+    return isinstance(value, Tensor) and value.is_floating_point()
+
+
+def _no_parameter(name: str, value: object, expected: str) -> ArgumentError:
+    received: object = repr(type(value).__name__)
+    if isinstance(value, Tensor):
+        received = f"shape {tuple(value.shape)}, {value.dtype}"
+    return refusal(name, expected=expected, received=received, remedy="pass one parameter for each gate")
