@@ -357,6 +357,41 @@ def test_a_size_written_into_the_forward_is_refused():
     assert stays(Written(), torch.randn(2, 1, 4, 4))["conv.channels"] == ("aten.view", reason)
 
 
+class Equalised(nn.Linear):
+    def forward(self, x):
+        return functional.linear(x, self.weight * self.in_features**-0.5, self.bias)
+
+
+@pytest.mark.parametrize(
+    ("outer", "operator", "name"),
+    [
+        (lambda: Strange(lambda x: x / x.shape[1] ** 0.5), "aten.div", "inner.neurons"),
+        (lambda: Strange(lambda x: x.mul(x.shape[-1])), "aten.mul", "inner.neurons"),
+        (lambda: nn.Sequential(nn.Linear(4, 6), Equalised(6, 3)), "aten.mul", "0.neurons"),
+    ],
+)
+def test_a_number_that_changes_with_a_width_holds_it(outer, operator, name):
+    assert groups_of(outer(), torch.randn(3, 4)) == {}
+    assert stays(outer(), torch.randn(3, 4))[name] == (operator, "meets a number that depends on its size")
+
+
+def test_numbers_that_do_not_change_hold_nothing():
+    scaled = Strange(lambda x: (x * 0.5 + 2).pow(2) / 3)
+    assert set(groups_of(scaled, torch.randn(3, 4))) == {"inner.neurons"}
+
+
+def test_a_weight_that_is_normalised_over_what_it_reads_keeps_that():
+    class Standardised(nn.Conv2d):
+        def forward(self, x):
+            rows = self.weight.reshape(1, self.out_channels, -1)
+            weight = functional.batch_norm(rows, None, None, training=True).reshape_as(self.weight)
+            return functional.conv2d(x, weight, self.bias)
+
+    model = nn.Sequential(Standardised(3, 8, 1), Standardised(8, 6, 1), nn.Conv2d(6, 2, 1))
+    assert set(groups_of(model, torch.randn(2, 3, 4, 4))) == {"1.channels"}
+    assert stays(model, torch.randn(2, 3, 4, 4))["0"] == ("aten.conv2d", "meets a dimension that stays")
+
+
 def test_a_single_index_is_no_group():
     reason = "is one gate in all: nothing of it can go alone"
     narrow = nn.Sequential(nn.Linear(3, 1), nn.ReLU(), nn.Linear(1, 2))

@@ -16,9 +16,10 @@ from torch.fx import Node
 from .capture import calls_of, is_tensor, module_of, modules_of, operator_of
 from .classes import Classes
 from .record import Attribute, Group, Refusal
-from .shrunk import Cut, first_difference
+from .shrunk import Cut, first_difference, numbers_of
 
 WRITTEN = "takes a size that is written into the forward, and that no attribute holds"
+COMPUTED = "meets a number that depends on its size"
 
 # Module and attribute: the size that it says, and the classes of the indices that it counts.
 Sizes = dict[tuple[str, str], tuple[int, Tensor]]
@@ -48,7 +49,7 @@ def follow(
     """The attributes that change with the groups, and the groups whose sizes cannot follow."""
     suspects = _suspects(model, classes, groups)
     search = Search(model, example_inputs, classes)
-    if not suspects or not search.remaining(groups, set(), {}, rounds=1):
+    if not (suspects or _computes(classes)) or not search.remaining(groups, set(), {}, rounds=1):
         return [], []
     known: dict[Any, list[Found] | None] = {}
     sizes: Sizes = {}
@@ -66,7 +67,11 @@ def follow(
             sizes |= _applied(model, classes, mine, found or [])
     lost = search.remaining(following, set(suspects), sizes)
     following = [group for group in following if group not in lost]
-    refusals += [Refusal(group.name, "forward", WRITTEN, spots_of(group)) for group in lost]
+    for group, where in lost.items():
+        if isinstance(where, Node) and numbers_of(where):
+            refusals.append(Refusal(group.name, operator_of(where), COMPUTED, spots_of(group)))
+        else:
+            refusals.append(Refusal(group.name, "forward", WRITTEN, spots_of(group)))
     names = {group.name for group in following}
     attributes = []
     for (module, name), (size, ids) in sizes.items():
@@ -86,7 +91,7 @@ def _suspects(model: nn.Module, classes: Classes, groups: list[Group]) -> dict[s
     wanted = {group.name for group in groups if can_be_cut(model, group)}
     found: dict[str, list[Suspect]] = {}
     for node in classes.program.nodes:
-        if node.op != "call_function":
+        if node.op != "call_function" or numbers_of(node):
             continue
         numbers = set(_numbers((node.args, node.kwargs)))
         for tensor in [node, *node.all_input_nodes] if numbers else []:
@@ -95,6 +100,13 @@ def _suspects(model: nn.Module, classes: Classes, groups: list[Group]) -> dict[s
                     if size in numbers:
                         found.setdefault(name, []).append(Suspect(node, size, ids))
     return found
+
+
+def _computes(classes: Classes) -> bool:
+    """Whether what groups run along meets a number, which may have come from its size."""
+    return any(
+        classes.groups(ids) for node in classes.program.nodes if numbers_of(node) for _, ids in _labelled(classes, node)
+    )
 
 
 def can_be_cut(model: nn.Module, group: Group) -> bool:
@@ -217,10 +229,12 @@ class Search:
             sizes for number, sizes in enumerate(tried) if all(sizes.keys() != t.keys() for t in tried[:number])
         )
 
-    def remaining(self, groups: list[Group], suspected: set[str], sizes: Sizes, rounds: int = 1000) -> list[Group]:
+    def remaining(
+        self, groups: list[Group], suspected: set[str], sizes: Sizes, rounds: int = 1000
+    ) -> dict[Group, Node | str]:
         """All groups at once: those at which the forward still goes another way, taken out until it does not."""
         left = [group for group in groups if can_be_cut(self.model, group)]
-        lost: list[Group] = []
+        lost: dict[Group, Node | str] = {}
         for _ in range(rounds):
             where = self.difference(left, sizes) if left else None
             if where is None:
@@ -228,7 +242,7 @@ class Search:
             held = suspected if isinstance(where, str) else self._at(where)
             gone = [group for group in left if group.name in held] or left
             left = [group for group in left if group not in gone]
-            lost += gone
+            lost |= dict.fromkeys(gone, where)
         return lost
 
     def _at(self, node: Node) -> set[str]:

@@ -16,6 +16,8 @@ from .capture import FAILURES, capture, evaluation_without_caches, is_tensor, op
 from .classes import Classes
 from .record import Group
 
+_ARITHMETIC = tuple(f"aten.{name}" for name in ("add", "sub", "rsub", "mul", "div", "pow"))
+
 
 @dataclass(frozen=True, eq=False)
 class Cut:
@@ -62,9 +64,16 @@ def first_difference(
         if old.op != new.op or (old.op == "call_function" and old.target != new.target):
             return old
         filled = is_tensor(old) and is_tensor(new) and 0 not in shape_of(old)
-        if filled and cut.shape(old) != shape_of(new):
+        if (filled and cut.shape(old) != shape_of(new)) or numbers_of(old) != numbers_of(new):
             return old
     return None if len(expected) == len(captured) else expected[-1]
+
+
+def numbers_of(node: Node) -> list[float]:
+    """The numbers that a node computes with; those of other operators are sizes."""
+    if operator_of(node).rstrip("_") not in _ARITHMETIC:
+        return []
+    return [value for value in (*node.args, *node.kwargs.values()) if isinstance(value, int | float)]
 
 
 def _working(nodes: tuple[Node, ...]) -> list[Node]:
@@ -116,6 +125,8 @@ def _resize(old: Any, new: Any) -> None:
         new.num_groups = weight.shape[0] * old.num_groups // old.weight.shape[0]
     if hasattr(old, "nf") and hasattr(old, "nx"):
         new.nx, new.nf = weight.shape
+    if isinstance(new, nn.Linear):
+        new.out_features, new.in_features = weight.shape
 
 
 def _set(holder: Any, name: str, value: int) -> None:

@@ -11,8 +11,13 @@ TOGETHER = "is normalised together"
 
 
 def batch_norm(ties: Ties, node: Node) -> Blocks:
-    """Each channel on its own, over examples and positions."""
-    return _with_parameters(ties, node, ties.of(arguments(node)["input"]))
+    """Each channel on its own, over examples and positions: these are mixed where their own statistics are taken."""
+    named = arguments(node)
+    source = named["input"]
+    blocks = ties.of(source)
+    if named["training"]:
+        blocks = ties.drop(blocks, [dim for dim in range(rank_of(source)) if dim != 1], TOGETHER)
+    return _with_parameters(ties, node, blocks)
 
 
 def instance_norm(ties: Ties, node: Node) -> Blocks:
