@@ -18,7 +18,7 @@ from torch.utils.checkpoint import checkpoint
 import models
 from l0gates import ArgumentError, BinaryConcreteStochasticGates, GaussianStochasticGates
 from l0gates.control import DensityConstraint
-from l0gates.pruning import attach, detach
+from l0gates.pruning import attach, compact, detach
 from l0gates.structure import find_attachment, gates_of, structure_of
 
 
@@ -432,6 +432,37 @@ class Branching(nn.Module):
 
     def forward(self, x):
         return self.two(self.one(x)) if x.sum() > 0 else self.two(x)
+
+
+class Splines(nn.Module):
+    """A weight that is summed over along two of its dimensions."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.centres = nn.Linear(4, 6), nn.Parameter(torch.linspace(-2, 2, 5))
+        self.weight, self.outer = nn.Parameter(torch.randn(7, 6, 5)), nn.Linear(7, 3)
+
+    def forward(self, x):
+        near = torch.exp(-((self.inner(x)[..., None] - self.centres) ** 2))
+        return self.outer(torch.einsum("big,oig->bo", near, self.weight))
+
+
+def test_two_dimensions_of_one_weight_are_gated_both():
+    model, x = Splines().double(), torch.randn(2, 4).double()
+    structure = attach(model.eval(), x)
+    (along,) = (group.name for group in structure.groups if group.n_gates == 6)
+    (across,) = (group.name for group in structure.groups if group.n_gates == 5)
+    gates_of(model)[along].log_alpha_param.data[1] = -30.0
+    gates_of(model)[across].log_alpha_param.data[2] = -30.0
+    expected = model._parameters["weight"].detach().clone()
+    expected[:, 1], expected[:, :, 2] = 0, 0
+    assert torch.equal(model.weight, expected)
+    again = pickle.loads(pickle.dumps(model))
+    assert torch.equal(again.weight, expected)
+    smaller = compact(model, x)
+    assert smaller.weight.shape == (7, 5, 4)
+    detach(model)
+    assert isinstance(model.weight, nn.Parameter)
 
 
 @dataclass

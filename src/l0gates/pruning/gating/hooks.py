@@ -124,9 +124,12 @@ def is_gated(module: nn.Module, how: str) -> bool:
 
 
 def gate_weight(module: nn.Module, name: str, factor: Factor) -> None:
-    """Let a module read one of its parameters gated; the parameter itself and its name stay as they are."""
+    """Let a module read one of its parameters gated; the parameter itself and its name stay as they are.
+
+    Once for each of its dimensions that gates multiply.
+    """
     factors = module.__dict__.setdefault(_FACTORS, {})
-    factors[name] = factor
+    factors.setdefault(name, []).append(factor)
     base = type(module).__dict__.get("_ungated", type(module))
     module.__class__ = gated_class(base, tuple(sorted(factors)))
 
@@ -154,10 +157,13 @@ def gated_class(base: type, names: tuple[str, ...]) -> type:
 def _reader(name: str) -> Any:
     def read(module: nn.Module) -> Tensor:
         parameter = module._parameters[name]
-        factor: Factor = module.__dict__[_FACTORS][name]
+        factors: list[Factor] = module.__dict__[_FACTORS][name]
         if parameter is None:
             raise AttributeError(name)
-        return factor(parameter)
+        gated: Tensor = parameter
+        for factor in factors:
+            gated = factor(gated)
+        return gated
 
     return read
 
