@@ -101,6 +101,7 @@ def capture(model: nn.Module, example_inputs: Any) -> Program:
     ArgumentError
         If the forward does not take the inputs, or its control flow depends on values.
     """
+    _check_initialised(model)
     args, kwargs = on_device_of(model, as_arguments(example_inputs))
     with evaluation_without_caches(model), _watched(model) as several:
         try:
@@ -125,6 +126,18 @@ def capture(model: nn.Module, example_inputs: Any) -> Program:
         frozenset(node for node in weights if node.name in parameters),
         frozenset(name for name, module in model.named_modules(remove_duplicate=False) if module not in several),
     )
+
+
+def _check_initialised(model: nn.Module) -> None:
+    """Refuse weights that get their shapes in a first forward only."""
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if nn.parameter.is_lazy(tensor):
+            raise refusal(
+                "model",
+                expected="weights that have their shapes",
+                received=f"{name} of a lazy module that was not run yet",
+                remedy="call the model once on example_inputs",
+            )
 
 
 @contextmanager

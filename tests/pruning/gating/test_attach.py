@@ -465,6 +465,18 @@ def test_two_dimensions_of_one_weight_are_gated_both():
     assert isinstance(model.weight, nn.Parameter)
 
 
+def test_lazy_modules_have_to_be_run_first():
+    model, x = nn.Sequential(nn.LazyLinear(5), nn.ReLU(), nn.LazyLinear(2)), torch.randn(2, 4)
+    with pytest.raises(ArgumentError) as raised:
+        attach(model, x)
+    assert str(raised.value) == (
+        "model: expected weights that have their shapes; received 0.weight of a lazy module that was not run yet; "
+        "call the model once on example_inputs"
+    )
+    model(x)
+    assert attach(model, x).groups[0].n_gates == 5
+
+
 @dataclass
 class Scores:
     values: torch.Tensor
