@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -134,8 +135,7 @@ def refit_encoded(problem: Problem, support: np.ndarray, *, progress: Callable[[
     encoded = replace(problem, table=table.encoded(encoding), groups=groups)
     every = np.ones((1, len(groups)), dtype=bool)
     fitted = refit(encoded, every, hidden=problem.hidden, progress=progress, patient=False)
-    assert isinstance(fitted.networks, Networks)
-    return replace(fitted, columns=columns, networks=EncodedNetworks(encoding, fitted.networks))
+    return replace(fitted, columns=columns, networks=EncodedNetworks(encoding, cast(Networks, fitted.networks)))
 
 
 def _out_of_fold(networks: Networks | Modules, part: Table, objective: Objective, folds: Folds) -> Tensor:
