@@ -17,6 +17,9 @@ from .demo import breast_cancer
 from .summary import MODEL, Predictor, made_folder, summarize, write_json
 from .tables import Table, read_table
 
+# Seconds in which Python's own handler has raised after Polars' has.
+_SECOND_RAISE = 0.1
+
 
 def run(arguments: Namespace) -> int:
     """Carry out the command.
@@ -47,11 +50,14 @@ def run(arguments: Namespace) -> int:
 
 @contextmanager
 def _interrupted_once() -> Iterator[None]:
-    """Polars watches for Ctrl-C itself and raises first; Python's own handler raises once more, here and not later."""
+    """Polars watches for Ctrl-C itself and raises first; Python's own handler raises once more, here and not later.
+
+    The signal may have come to a thread that waits for a core between the two.
+    """
     try:
         yield
     except KeyboardInterrupt:
-        time.sleep(0)
+        time.sleep(_SECOND_RAISE)
         raise
 
 
