@@ -189,11 +189,8 @@ def main(arguments: Namespace) -> None:
 
 def write_page() -> None:
     """Put the recorded rows into the documentation."""
-    sides: dict[str, dict[str, dict[str, str]]] = {}
-    for row in record.read("gates"):
-        sides.setdefault(row["case"], {})[row["gates"]] = row
     rows = []
-    for case, side in sides.items():
+    for case, side in record.read_nested("gates", "case", "gates").items():
         ours, captums, compiled = side["l0gates"], side["captum"], side["captum compiled"]
         faster, longer = AIMS[case]
         than_compiled = float(compiled["ms_median"]) / float(ours["ms_median"])

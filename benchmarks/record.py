@@ -48,6 +48,14 @@ def read(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def read_nested(name: str, outer: str, inner: str) -> dict[str, dict[str, dict[str, str]]]:
+    """The rows of ``results/<name>.csv`` by the values of two columns, of each pair the last."""
+    rows: dict[str, dict[str, dict[str, str]]] = {}
+    for row in read(name):
+        rows.setdefault(row[outer], {})[row[inner]] = row
+    return rows
+
+
 def append(name: str, row: dict[str, Any]) -> None:
     """Add a row to ``results/<name>.csv``.
 

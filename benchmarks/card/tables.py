@@ -5,11 +5,8 @@ from .. import pages, record
 
 def gates() -> str:
     """A training step beside Captum's and the floor's."""
-    sides: dict[str, dict[str, dict[str, str]]] = {}
-    for row in record.read("card_gates"):
-        sides.setdefault(row["case"], {})[row["gates"]] = row
     rows = []
-    for case, side in sides.items():
+    for case, side in record.read_nested("card_gates", "case", "gates").items():
         ours, captums, compiled = side["l0gates"], side["captum"], side.get("captum compiled")
         than_compiled = float(compiled["ms_median"]) / float(ours["ms_median"]) if compiled else None
         rows.append(
@@ -52,11 +49,8 @@ def latency() -> str:
 
 def selection() -> str:
     """The same fits on the card and on the processor."""
-    seconds: dict[str, dict[str, dict[str, str]]] = {}
-    for row in record.read("card_selection"):
-        seconds.setdefault(row["table"], {})[row["on"]] = row
     rows = []
-    for table, on in seconds.items():
+    for table, on in record.read_nested("card_selection", "table", "on").items():
         found = [f"{on[device]['true_found']} of {on[device]['n_true']}" for device in ("cuda", "cpu")]
         false = [on[device]["false_found"] for device in ("cuda", "cpu")]
         rows.append(

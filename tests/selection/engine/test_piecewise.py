@@ -114,5 +114,5 @@ def test_a_regressor_takes_it_where_it_is_better_and_comes_back_from_a_folder(tm
     fitted.save(tmp_path / "model")
     expected = fitted.predict(rest)
     np.testing.assert_array_equal(L0Regressor.load(tmp_path / "model").predict(rest), expected)
-    monkeypatch.setattr(piecewise, "_CHUNK", 100)
+    monkeypatch.setattr(piecewise, "CHUNK", 100)
     np.testing.assert_allclose(fitted.predict(rest), expected, rtol=1e-5, atol=1e-5)

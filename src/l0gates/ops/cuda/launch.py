@@ -1,6 +1,5 @@
 """Launching the Triton kernels: the ops' arguments in, their results out."""
 
-from math import prod
 from struct import Struct
 from typing import Any
 
@@ -9,12 +8,9 @@ from torch import Tensor
 
 from ..distribution import Distribution
 from . import kernels, laws, penalty
-from .plan import Plan, ceiling, plan_lines, plan_units
+from .plan import Plan, ceiling, plan_for
 
 _BLOCK = 512
-# From so many elements a gate on, fewer where they lie in whole vectors, a program draws its gates itself. Below,
-# each of its threads would draw for a few elements.
-_WIDE, _WIDE_IN_VECTORS, _VECTOR = 256, 64, 16
 _FLOAT32 = Struct("f")
 _LAWS = {"binary_concrete": laws.BINARY_CONCRETE.value, "gaussian": laws.GAUSSIAN.value}
 
@@ -49,8 +45,8 @@ def _apply(law: "_Law", input: Tensor, table: Tensor | None, inner: int, per_exa
     result = torch.empty_like(x)
     if x.numel() == 0:
         return result
-    plan = _plan(x, law.parameter, table, inner, per_example)
-    if "UNITS" in plan.fixed:
+    plan = law.plan(x, table, inner, per_example)
+    if plan.by_units:
         kernels.apply_units[plan.grid](x, *law.given, result, *plan.sizes, **plan.fixed, **law.fixed)
         return result
     gates, _ = law.draw(plan, slopes=False)
@@ -140,10 +136,10 @@ def _differentiate(
     by_input = torch.empty_like(x) if input_grad else x.new_empty(0)
     if x.numel() == 0:
         return by_input, law.parameter.new_zeros(law.n_gates, dtype=torch.float64) if parameter_grad else None
-    plan = _plan(x, law.parameter, table, inner, per_example)
+    plan = law.plan(x, table, inner, per_example)
     sums = law.room_for_sums(plan) if parameter_grad else by_input
     fixed = {**plan.fixed, **law.fixed, "INPUT": input_grad, "PARAMETER": parameter_grad}
-    if "UNITS" in plan.fixed:
+    if plan.by_units:
         kernels.differentiate_units[plan.grid](g, x, *law.given, by_input, sums, *plan.sizes, **fixed)
     else:
         gates, slopes = law.draw(plan, slopes=parameter_grad)
@@ -162,12 +158,15 @@ class _Law:
     ) -> None:
         self.parameter, self.n_gates = parameter.contiguous(), parameter.shape[0]
         # The last constant again where a distribution has fewer than four.
-        self.given = (self.parameter, seed, *constants, *[constants[-1]] * (4 - len(constants)))
+        self.constants = (*constants, *[constants[-1]] * (4 - len(constants)))
+        self.given = (self.parameter, seed, *self.constants)
         double = parameter.dtype == torch.float64
         self.dtype = torch.float64 if double else torch.float32
         self.fixed: dict[str, Any] = {"LAW": _LAWS[distribution.name], "DOUBLE": double}
-        self.on_penalty = self.given[:1] + self.given[2:]
-        self.fixed_penalty = {"LAW": self.fixed["LAW"], "BLOCK": _BLOCK}
+
+    def plan(self, x: Tensor, table: Tensor | None, inner: int, per_example: bool) -> Plan:
+        """How the work on an input is cut."""
+        return plan_for(tuple(x.shape), self.n_gates, inner, 0 if table is None else table.dim(), per_example)
 
     def draw(self, plan: Plan, *, slopes: bool) -> tuple[Tensor, Tensor]:
         """Gates that a table looks up, and their slopes; where there is no table, something that is not read."""
@@ -185,17 +184,17 @@ class _Law:
         n_gates = self.n_gates
         result = torch.empty(() if is_sum else n_gates, dtype=self.dtype, device=self.parameter.device)
         grid = (1 if is_sum else ceiling(n_gates, _BLOCK),)
-        penalty.penalise[grid](*self.on_penalty, result, n_gates, *_halves(factor), IS_SUM=is_sum, **self.fixed_penalty)
+        given = (self.parameter, *self.constants, result, n_gates, *_halves(factor))
+        penalty.penalise[grid](*given, IS_SUM=is_sum, LAW=self.fixed["LAW"], BLOCK=_BLOCK)
         return result
 
     def with_penalty_gradient(self, total: Tensor | None, grad: Tensor, is_sum: bool, factor: float) -> Tensor:
         """The gradient of the penalty, on top of a total in float64 where there is one."""
         n_gates, result = self.n_gates, torch.empty_like(self.parameter)
-        given = grad.contiguous(), grad if total is None else total
-        fixed = {"TOTAL": total is not None, "IS_SUM": is_sum, **self.fixed_penalty}
-        penalty.add_penalty_gradient[ceiling(n_gates, _BLOCK),](
-            *given, *self.on_penalty, result, n_gates, *_halves(factor), **fixed
-        )
+        sums = grad.contiguous(), grad if total is None else total
+        given = (*sums, self.parameter, *self.constants, result, n_gates, *_halves(factor))
+        fixed = {"TOTAL": total is not None, "IS_SUM": is_sum, "LAW": self.fixed["LAW"], "BLOCK": _BLOCK}
+        penalty.add_penalty_gradient[ceiling(n_gates, _BLOCK),](*given, **fixed)
         return result
 
     def room_for_sums(self, plan: Plan) -> Tensor:
@@ -203,17 +202,6 @@ class _Law:
         if len(plan.sums) == 1:
             return torch.zeros(plan.sums, dtype=torch.float64, device=self.parameter.device)
         return torch.empty(plan.sums, dtype=self.dtype, device=self.parameter.device)
-
-
-def _plan(x: Tensor, parameter: Tensor, table: Tensor | None, inner: int, per_example: bool) -> Plan:
-    n_gates, shape = parameter.shape[0], tuple(x.shape)
-    if table is not None:
-        return plan_lines(shape, n_gates, 1, table.dim(), per_example)
-    if n_gates == 1:
-        inner = prod(shape[1:])
-    if inner >= (_WIDE if inner % _VECTOR else _WIDE_IN_VECTORS):
-        return plan_units(shape, n_gates, inner, per_example)
-    return plan_lines(shape, n_gates, inner, 0, per_example)
 
 
 def _by_gate(sums: Tensor, table: Tensor | None, n_gates: int) -> Tensor:

@@ -14,6 +14,9 @@ _LINE_TILE, _TILE, _TILE_OF_FEW = 512, 1024, 2048
 _BLOCK = 512
 # Elements of one gate that a program takes all in all.
 _RUN = 8192
+# From so many elements a gate on, fewer where they lie in whole vectors, a program draws its gates itself. Below,
+# each of its threads would draw for a few elements.
+_WIDE, _WIDE_IN_VECTORS, _VECTOR = 256, 64, 16
 # Programs that keep a card busy; where there are more elements than for them, each takes more lines, up to so many.
 _PROGRAMS, _MOST_LINES = 8192, 64
 
@@ -46,9 +49,25 @@ class Plan(NamedTuple):
     sums: tuple[int, ...]
     drawn: tuple[int, int] | None
 
+    @property
+    def by_units(self) -> bool:
+        """Whether a program takes units, elements under one gate, and not lines."""
+        return "UNITS" in self.fixed
+
 
 @lru_cache(4096)
-def plan_units(shape: tuple[int, ...], n_gates: int, inner: int, per_example: bool) -> Plan:
+def plan_for(shape: tuple[int, ...], n_gates: int, inner: int, table_dims: int, per_example: bool) -> Plan:
+    """For an input that is not empty; ``table_dims`` is 0 where there is no table."""
+    if table_dims:
+        return _plan_lines(shape, n_gates, 1, table_dims, per_example)
+    if n_gates == 1:
+        inner = prod(shape[1:])
+    if inner >= (_WIDE if inner % _VECTOR else _WIDE_IN_VECTORS):
+        return _plan_units(shape, n_gates, inner, per_example)
+    return _plan_lines(shape, n_gates, inner, 0, per_example)
+
+
+def _plan_units(shape: tuple[int, ...], n_gates: int, inner: int, per_example: bool) -> Plan:
     """For gates that each multiply elements that follow each other: a program for some of these units."""
     units = prod(shape) // inner
     block = min(_TILE, triton.next_power_of_2(inner))
@@ -64,8 +83,7 @@ def plan_units(shape: tuple[int, ...], n_gates: int, inner: int, per_example: bo
     )
 
 
-@lru_cache(4096)
-def plan_lines(shape: tuple[int, ...], n_gates: int, inner: int, table_dims: int, per_example: bool) -> Plan:
+def _plan_lines(shape: tuple[int, ...], n_gates: int, inner: int, table_dims: int, per_example: bool) -> Plan:
     """For lines of columns, each with a gate of its own or one that is looked up: a program for some of them."""
     gates = (kernels.EACH if inner == 1 else kernels.REPEATED, kernels.TABLE, kernels.BATCHED)[table_dims].value
     width = prod(shape[1:]) if table_dims else n_gates * inner

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..objectives.base import Slopes
 
 # Rows at a time where a whole table goes through the networks.
-_CHUNK = 8192
+CHUNK = 8192
 # Columns from which a product is fast as it stands.
 _FEW = 8
 
@@ -235,7 +235,7 @@ class Networks:
         biases = [bias[:, fold : fold + 1] for bias in self.biases]
         parts = [
             _later((chunk @ first[0].flatten(1)).unsqueeze(0), first, first_bias, weights, biases, self.n_hidden)[0]
-            for chunk in inputs.split(_CHUNK)
+            for chunk in inputs.split(CHUNK)
         ]
         return torch.cat(parts, 2)[:, 0]
 

@@ -10,15 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .networks import Networks
+from .networks import CHUNK, Networks
 from .table import Table
 
 # Ramps of a column; all together, and a column's least where many share them.
 _RAMPS, _MOST, _FEWEST = 32, 4096, 8
 # Rows whose quantiles are taken, at most.
 _ROWS = 2**16
-# Rows at a time where a whole table goes through the networks.
-_CHUNK = 8192
 
 
 class PiecewiseEncoding:
@@ -113,7 +111,7 @@ class EncodedNetworks:
 
     def fold_outputs(self, inputs: Tensor, fold: int) -> Tensor:
         """The outputs of one fold's network: (rows, n_columns) to (1, rows, n_outputs)."""
-        parts = [self._networks.fold_outputs(self._encoding(part), fold) for part in inputs.split(_CHUNK)]
+        parts = [self._networks.fold_outputs(self._encoding(part), fold) for part in inputs.split(CHUNK)]
         return torch.cat(parts, 1)
 
 

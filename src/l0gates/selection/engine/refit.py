@@ -131,8 +131,9 @@ def refit_encoded(problem: Problem, support: np.ndarray, *, progress: Callable[[
     encoding = PiecewiseEncoding.of(table)
     if encoding is None:
         return None
-    groups = torch.arange(table.n_columns + len(encoding.columns), device=problem.groups.device)
-    encoded = replace(problem, table=table.encoded(encoding), groups=groups)
+    table = table.encoded(encoding)
+    groups = torch.arange(table.n_columns, device=problem.groups.device)
+    encoded = replace(problem, table=table, groups=groups)
     every = np.ones((1, len(groups)), dtype=bool)
     fitted = refit(encoded, every, hidden=problem.hidden, progress=progress, patient=False)
     return replace(fitted, columns=columns, networks=EncodedNetworks(encoding, cast(Networks, fitted.networks)))
