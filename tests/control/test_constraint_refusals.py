@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from l0gates import BinaryConcreteStochasticGates as Binary
-from l0gates.control import DensityConstraint
+from l0gates.control import DensityConstraint, harden
 from l0gates.errors import ArgumentError
 from l0gates.pruning import attach
+from l0gates.structure import gates_of
 
 
 def by_hand():
@@ -114,3 +115,26 @@ def test_what_is_no_state_is_refused(wrong, text):
     constraint = DensityConstraint(by_hand(), 0.5, cost="gates")
     with pytest.raises(ArgumentError, match=text):
         constraint.load_state_dict(wrong and {**constraint.state_dict(), **wrong})
+
+
+def test_gates_that_are_no_numbers_any_more_are_refused_by_name():
+    model = network()
+    constraint = DensityConstraint(model, 0.5)
+    gates_of(model)["2.neurons"].log_alpha_param.data[3] = torch.nan
+    text = (
+        "^model: expected gates with a finite expected cost; received NaN in 2.neurons; go back to a state before the "
+        "loss or its gradient was NaN, and train with smaller steps$"
+    )
+    for use in (constraint.step, lambda: harden(model), lambda: DensityConstraint(model, 0.5)):
+        with pytest.raises(ArgumentError, match=text):
+            use()
+
+
+@pytest.mark.parametrize("value", [torch.inf, -torch.inf])
+def test_infinite_gates_are_open_or_closed(value):
+    model = network()
+    constraint = DensityConstraint(model, 0.5)
+    gates_of(model)["2.neurons"].log_alpha_param.data[3] = value
+    constraint.step()
+    assert constraint.penalty().isfinite()
+    assert harden(model).densities["model"] <= 0.5

@@ -19,6 +19,9 @@ from .measuring import macs_on
 from .multipliers import Multipliers
 from .schedules import cosine
 
+# On other devices than a CPU, the steps from one look at whether gates are numbers to the next.
+LOOK = 10
+
 
 @dataclass(frozen=True)
 class Status:
@@ -82,7 +85,8 @@ class DensityConstraint:
     Raises
     ------
     ArgumentError
-        If an argument is out of its range, the cost cannot be counted on the model, or a target cannot be reached.
+        If an argument is out of its range, the cost cannot be counted on the model, a target cannot be reached, or
+        gates are NaN.
 
     Notes
     -----
@@ -162,6 +166,7 @@ class DensityConstraint:
         }
         self._n_steps = 0
         with torch.no_grad():
+            self._vector.check_finite(self._vector.probabilities())
             self._start = self._left = self._densities()
         self._ends = self._start.new_tensor(list(self._targets.values()))
         self._multipliers = Multipliers(
@@ -180,7 +185,13 @@ class DensityConstraint:
 
     @torch.no_grad()
     def step(self) -> None:
-        """After each step of the optimiser: the multipliers' step, and the correction of what is left to the ramp."""
+        """After each step of the optimiser: the multipliers' step, and the correction of what is left to the ramp.
+
+        Raises
+        ------
+        ArgumentError
+            If gates have become NaN, so that their expected cost is no number.
+        """
         self._watch.warn()
         with torch.enable_grad():
             probabilities = self._vector.probabilities()
@@ -192,6 +203,9 @@ class DensityConstraint:
             *(torch.stack([getattr(s, n) for s in found]) for n in ("norm", "rate")),
         ]
         density, left, norms, rates = self._agreed(torch.stack(rows))
+        # A look at the values waits for the device, so there it is taken now and then.
+        if density.device.type == "cpu" or self._n_steps % LOOK == 0:
+            self._vector.check_finite(probabilities, density)
         self._n_steps += 1
         violation = density - self._ramp()
         self._multipliers.observe(density - left, violation, norms)

@@ -85,7 +85,7 @@ def harden(
     Raises
     ------
     ArgumentError
-        If a target cannot be reached, or a gate's distribution has no parameter that decides it.
+        If a target cannot be reached, a gate's distribution has no parameter that decides it, or gates are NaN.
 
     Notes
     -----
@@ -107,6 +107,7 @@ def harden(
     _check_decidable(vector)
     goal = _goal(model, target, cost, exactly)
     probabilities, was_open = vector.probabilities(), vector.is_open()
+    vector.check_finite(probabilities)
     gates = (probabilities > 0.5).to(probabilities)
     if goal:
         gates = _met(goal, vector, gates, probabilities)

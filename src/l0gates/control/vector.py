@@ -45,6 +45,18 @@ class GateVector:
         """P(gate > 0), shape ``(n_gates,)``, float64, differentiable, on the first gates' device."""
         return self._joined([gates._get_gate_active_probs() for gates in self.gates.values()])
 
+    def check_finite(self, probabilities: Tensor, cost: Tensor | None = None) -> None:
+        """Refuse gates of which training has left no numbers, by name; ``cost`` may be NaN by another process."""
+        if bool((probabilities if cost is None else cost).isfinite().all()):
+            return
+        lost = [name for name, place in self.slices.items() if not bool(probabilities[place].isfinite().all())]
+        raise refusal(
+            "model",
+            expected="gates with a finite expected cost",
+            received=f"NaN in {', '.join(lost) or 'the gates of another process'}",
+            remedy="go back to a state before the loss or its gradient was NaN, and train with smaller steps",
+        )
+
     def is_open(self) -> Tensor:
         """Which gates evaluation leaves above 0, as 0. and 1., shape ``(n_gates,)``."""
         return self._joined([(gates.get_gate_values() > 0).double() for gates in self.gates.values()])
