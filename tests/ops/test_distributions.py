@@ -249,6 +249,20 @@ def test_gaussian_mean_is_symmetric_about_one_half():
     torch.testing.assert_close(Gaussian.mean(mu) + Gaussian.mean(1 - mu), torch.ones_like(mu))
 
 
+@pytest.mark.parametrize("law", ["binary_concrete", "gaussian"])
+@pytest.mark.parametrize("what", ["gate", "mean", "active_prob", "one_prob", "sample"])
+def test_an_infinite_parameter_gives_the_limit_and_no_gradient(law, what):
+    far = 1e30 if what != "sample" else float("inf")
+    for dtype in (torch.float16, torch.float32, torch.float64):
+        parameter = torch.tensor([-float("inf"), -far, 0.0, far, float("inf")], dtype=dtype, requires_grad=True)
+        seed = {"seed": 1, "batch_size": 2} if what == "sample" else {}
+        found = getattr(functional, f"{law}_{what}")(parameter, **seed)
+        (grad,) = torch.autograd.grad(found.sum(), parameter)
+        for row in found.view(-1, 5):
+            assert row[[0, 1, 3, 4]].tolist() == pytest.approx([0, 0, 1, 1], abs=1e-7)
+        assert grad[[0, 1, 3, 4]].tolist() == [0, 0, 0, 0]
+
+
 def test_means_hold_in_float32_where_constants_are_extreme():
     a = torch.tensor([-1.0, 0.5, 2.0])
     near = {"lower_bound": -0.1, "upper_bound": 1 + 1e-9}

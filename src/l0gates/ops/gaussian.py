@@ -16,6 +16,7 @@ from .scalars import Scalar, cast
 
 EVAL_GATES = ("median", "mean", "hard")
 STD = 0.5
+_FAR = 40.0  # standard deviations beyond which float64 has no probability left
 
 _ndtr: Callable[[Tensor], Tensor] = torch.special.ndtr
 _ndtri: Callable[[Tensor], Tensor] = torch.special.ndtri
@@ -126,6 +127,9 @@ def gaussian_mean(mu: Tensor, *, std: Scalar = STD) -> Tensor:
     scalars.check_std(std)
     m = scalars.in_float64(mu)  # the difference cancels where std is large
     s = cast(std, m)
+    # Further out it cancels as a whole, and infinities give no number.
+    far = _FAR * scalars.as_tensor(s, m.device)
+    m = m.clamp(-far, 1 + far)
     mean = s * (_primitive(m / s) - _primitive((m - 1) / s))
     return mean.clamp(0, 1).to(scalars.compute_dtype(mu))
 
