@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from full_disk import full_disk
 from l0gates import ArgumentError
 from l0gates.pruning import attach, detach
 from l0gates.pruning.compaction.removal import remove
@@ -51,6 +52,37 @@ def test_tied_parameters_are_saved_once_and_stay_tied(tmp_path):
     assert loaded[4].weight is loaded[3].weight
     assert torch.equal(loaded[4].weight, model[3].weight)
     assert json.loads((tmp_path / "model" / "recipe.json").read_text())["tied"] == {"4.weight": "3.weight"}
+
+
+def test_a_full_disk_is_said_and_leaves_what_was_there(compact, tmp_path):
+    save(compact, tmp_path / "model")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
+    for content in before.values():
+        with full_disk(len(content)), pytest.raises(OSError, match="arge"):  # File too large
+            save(compact, tmp_path / "model")
+        assert {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()} == before
+    text = f"^{tmp_path / 'new'} was not written, and what was there before is as it was: .*File too large"
+    with full_disk(100), pytest.raises(OSError, match=text):
+        save(compact, tmp_path / "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_modules_read_the_version_of_their_state(compact, tmp_path):
+    class Versioned(nn.ReLU):
+        _version = 2
+
+        def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args):
+            if local_metadata.get("version") != 2:
+                raise ValueError("version should be set to 2")
+            super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
+
+    def versioned():
+        net = network()
+        net[1] = Versioned()
+        return net
+
+    save(compact, tmp_path / "model")
+    assert torch.equal(load(versioned, tmp_path / "model")[0].weight, compact[0].weight)
 
 
 def test_only_compact_models_are_saved(tmp_path):

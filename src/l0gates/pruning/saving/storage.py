@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,8 @@ def save(model: nn.Module, folder: str | Path) -> bool:
     ArgumentError
         If the model was not made by :func:`compact`, its state holds other things than tensors, or another
         folder is in the way.
+    OSError
+        If it cannot be written, as where the disk is full; what was there before stays.
     """
     check_module(model)
     recipe = recipe_of(model)
@@ -78,7 +81,10 @@ def save(model: nn.Module, folder: str | Path) -> bool:
         values = {"recipe": recipe.to_json(), "digests": digests, "tied": tied}
         (fresh / RECIPE).write_text(json.dumps(values, indent=1), encoding="utf-8")
 
-    write_folder(folder, fill, names=(RECIPE, WEIGHTS, *_CONFIGS))
+    try:
+        write_folder(folder, fill, names=(RECIPE, WEIGHTS, *_CONFIGS))
+    except SafetensorError as error:  # a full disk, which is no OSError of safetensors
+        raise OSError(f"{folder} was not written, and what was there before is as it was: {error}") from error
     return has_config(model) and says_sizes(model, config)
 
 
@@ -122,8 +128,11 @@ def load(model: nn.Module | Callable[[], nn.Module], folder: str | Path) -> nn.M
             remedy="build it on a device: buffers that are not saved get their values there",
         )
     _check_dtypes(dense, state)
+    # Some modules read the version of a state from what state_dict notes beside it.
+    noted = OrderedDict(state)
+    noted._metadata = dense.state_dict()._metadata  # type: ignore[attr-defined]
     try:
-        dense.load_state_dict(state)
+        dense.load_state_dict(noted)
     except RuntimeError as error:
         raise refusal(
             "model",
