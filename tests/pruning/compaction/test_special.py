@@ -47,6 +47,30 @@ def test_norms_know_their_sizes_also_without_weights(norm, sizes, tmp_path):
     assert torch.equal(loaded(IMAGE), smaller(IMAGE))
 
 
+def test_a_norm_that_has_a_shape_and_no_weight():
+    class Norm(nn.Module):  # OLMo's
+        def __init__(self):
+            super().__init__()
+            self.normalized_shape = (6,)
+
+        def forward(self, x):
+            return nn.functional.layer_norm(x, self.normalized_shape)
+
+    model = nn.Sequential(nn.Linear(4, 6), Norm(), nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 2)).double()
+    assert compacted(model, torch.randn(2, 4).double())[1].normalized_shape == (6,)
+
+
+def test_a_forward_that_draws_in_evaluation_too():
+    class Drawing(nn.Sequential):  # as masked autoencoders draw what they mask
+        def forward(self, x):
+            return self[1](self[0](x).relu() * torch.rand(len(x), 1, dtype=x.dtype))
+
+    model = Drawing(nn.Linear(4, 8), nn.Linear(8, 2)).double()
+    inputs = torch.ones(2, 4).double()
+    compacted(model, inputs)
+    assert not torch.equal(model(inputs), model(inputs))
+
+
 def test_a_rectifier_with_a_slope_for_each_channel():
     assert compacted(convolutions(nn.PReLU(8)), IMAGE)[1].num_parameters == 5
 

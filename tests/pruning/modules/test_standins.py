@@ -32,6 +32,12 @@ def test_a_constant_is_its_module_with_zero_weights(module, shape):
     assert set(stand_in.state_dict()) == set(dict(stand_in.named_parameters()))
 
 
+def test_a_constant_has_the_numbers_that_code_asks_its_module_for():
+    stand_in = constant(nn.Conv2d(3, 4, (3, 5), stride=2, padding="valid"), 4, bias=True)
+    assert (stand_in.kernel_size, stand_in.stride, stand_in.dilation) == ((3, 5), (2, 2), (1, 1))
+    assert (stand_in.in_channels, stand_in.padding) == (3, "valid")
+
+
 def test_an_embeddings_constant_appends_the_width():
     stand_in = constant(nn.Embedding(7, 4), 2, bias=False)
     assert torch.equal(stand_in(torch.tensor([[1, 2, 3]])), torch.zeros(1, 3, 2))

@@ -16,14 +16,17 @@ TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5, torch.bfloat16: 2e-2, t
 HALF = (torch.bfloat16, torch.float16)
 
 
-def random_call(call: Call, batch_size: int, generator: torch.Generator) -> Call:
+def random_call(call: Call, batch_size: int, generator: torch.Generator, *, whole: bool = False) -> Call:
     """Inputs like those given, for another batch size: floats are normal, the rest drawn from the given values.
 
-    The batch is the first dimension of most tensors; tensors with another first size stay as they are.
+    The batch is the first dimension of most tensors; tensors with another first size stay as they are. With ``whole``,
+    whole examples are drawn from those given instead of single values.
     """
     leaves, spec = pytree.tree_flatten(call)
     batch = batch_of(call)
-    drawn = [_redrawn(leaf, batch, batch_size, generator) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
+    drawn = [
+        _redrawn(leaf, batch, batch_size, generator, whole) if isinstance(leaf, Tensor) else leaf for leaf in leaves
+    ]
     args, kwargs = pytree.tree_unflatten(drawn, spec)
     return args, kwargs
 
@@ -35,10 +38,19 @@ def batch_of(call: Call) -> int | None:
 
 
 def outputs(model: nn.Module, call: Call) -> list[Any]:
-    """The leaves of a model's outputs in eval mode, without gradients and caches; its mode stays as it was."""
+    """The leaves of a model's outputs in eval mode, without gradients and caches; its mode stays as it was.
+
+    A forward that draws (masked autoencoders do, in evaluation too) draws the same each time.
+    """
     args, kwargs = call
-    with evaluation_without_caches(model), torch.no_grad():
+    with evaluation_without_caches(model), torch.no_grad(), torch.random.fork_rng(_cards()):
+        torch.manual_seed(0)
         return pytree.tree_leaves(model(*args, **kwargs))
+
+
+def _cards() -> list[int]:
+    """The devices whose random state is in use."""
+    return list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
 
 
 def difference(ours: list[Any], theirs: list[Any]) -> float:
@@ -54,13 +66,15 @@ def tolerance(outputs: list[Any]) -> float:
     return max(found, default=0.0)
 
 
-def _redrawn(tensor: Tensor, batch: int | None, batch_size: int, generator: torch.Generator) -> Tensor:
+def _redrawn(tensor: Tensor, batch: int | None, batch_size: int, generator: torch.Generator, whole: bool) -> Tensor:
     shape = list(tensor.shape)
     if shape and shape[0] == batch:
         shape[0] = batch_size
     if tensor.is_floating_point():
         drawn = torch.randn(shape, generator=generator, device="cpu")
         return drawn.to(tensor.device, tensor.dtype)
+    if whole:
+        return tensor[torch.arange(shape[0]).to(tensor.device) % tensor.shape[0]] if shape else tensor
     index = torch.randint(max(tensor.numel(), 1), shape, generator=generator, device="cpu").to(tensor.device)
     return tensor.reshape(-1)[index]
 

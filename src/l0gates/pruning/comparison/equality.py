@@ -23,8 +23,8 @@ def check_equal(model: nn.Module, smaller: nn.Module, call: Call, emptied: list[
         ``emptied`` are closed as a whole, computes the same for any inputs.
     """
     generator = torch.Generator().manual_seed(0)
-    batch_size = _another_batch_size(model, call)
-    calls = [call, *(random_call(call, batch_size, generator) for _ in range(2))]
+    batch_size, whole = _drawn(model, call)
+    calls = [call, *(random_call(call, batch_size, generator, whole=whole) for _ in range(2))]
     theirs = [check_inputs(model, each) for each in calls]
     _check_finite(theirs[0])
     # Ids of which the example has one value only are drawn alike, and say nothing.
@@ -92,12 +92,18 @@ def _widened(value: Any, expected: list[Any]) -> Any:
     return pytree.tree_map_only(Tensor, lambda tensor: tensor.float() if tensor.dtype in HALF else tensor, value)
 
 
-def _another_batch_size(model: nn.Module, call: Call) -> int:
-    """One more than the example's batch, if the model takes it."""
+def _drawn(model: nn.Module, call: Call) -> tuple[int, bool]:
+    """A batch size that the model takes, one more than the example's if it can be, and whether examples stay whole.
+
+    Some models ask more of their ids than a range: one end of text in each example, say.
+    """
     batch = batch_of(call) or 1
-    try:
-        check_inputs(model, random_call(call, batch + 1, torch.Generator().manual_seed(0)))
-    except ArgumentError:
-        warnings.warn(f"the model takes batches of {batch} only, and is compared at that size", stacklevel=4)
-        return batch
-    return batch + 1
+    for size, whole in ((batch + 1, False), (batch, False), (batch + 1, True)):
+        try:
+            check_inputs(model, random_call(call, size, torch.Generator().manual_seed(0), whole=whole))
+        except ArgumentError:
+            continue
+        if size == batch:
+            warnings.warn(f"the model takes batches of {batch} only, and is compared at that size", stacklevel=4)
+        return size, whole
+    return batch, True

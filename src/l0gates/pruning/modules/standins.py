@@ -113,4 +113,8 @@ def constant(module: nn.Module, size: int, *, bias: bool) -> Constant:
         device=like.device,
         dtype=like.dtype,
     )
+    # Model code asks a convolution for its stride, say.
+    for name, value in vars(module).items():
+        if not name.startswith("_") and not hasattr(made, name) and isinstance(value, int | float | str | tuple):
+            setattr(made, name, value)
     return made.train(module.training)

@@ -87,7 +87,8 @@ def _statistics(module: Any) -> dict[str, Any]:
 
 
 def _normalised(module: Any) -> dict[str, Any]:
-    return {} if module.weight is None else {"normalized_shape": tuple(module.weight.shape)}
+    weight = getattr(module, "weight", None)  # OLMo's norm has none
+    return {} if weight is None else {"normalized_shape": tuple(weight.shape)}
 
 
 def _grouped_norm(module: Any) -> dict[str, Any]:
