@@ -231,6 +231,29 @@ def test_a_module_used_twice_ties_its_input_to_its_output():
     }
 
 
+class Shared(nn.Module):
+    """One module under two names, each of which is called."""
+
+    def __init__(self):
+        super().__init__()
+        inner = nn.Linear(6, 6)
+        self.first, self.parts = nn.Linear(4, 6), nn.ModuleList([nn.Sequential(inner), nn.Sequential(inner)])
+        self.last = nn.Linear(6, 2)
+
+    def forward(self, x):
+        x = self.first(x)
+        for part in self.parts:
+            x = x + part(x)
+        return self.last(x)
+
+
+def test_a_module_that_runs_under_two_names_is_gated_once_and_is_no_block():
+    stream = (6, 1, {"first.weight", "parts.0.0.weight"}, {"parts.0.0", "last"})
+    assert groups_of(Shared(), torch.randn(3, 4)) == {"first.neurons": stream}
+    assert groups_of(Shared(), torch.randn(3, 4), blocks=True) == {}
+    assert stays(Shared(), torch.randn(3, 4))["blocks"][1].endswith("is not what a module called once returns")
+
+
 class Unused(nn.Module):
     """A layer runs whose result nobody needs: it has to run on what is left."""
 

@@ -130,8 +130,7 @@ def _through(node: Node) -> Node | None:
 
 def _called_once(program: Program, node: Node) -> bool:
     """Whether the innermost module that runs a node is called once."""
-    call = calls_of(node)[-1].partition("@")[0]
-    return sum(key.partition("@")[0] == call for key in program.calls) == 1
+    return len(program.runs[module_of(node)]) == 1
 
 
 def _outermost(program: Program, nodes: set[Node]) -> tuple[str, ...]:

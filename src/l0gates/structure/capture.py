@@ -1,6 +1,6 @@
 """The operator graph of a model, captured without changing the model: modes, config and outputs stay as they are."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -77,6 +77,24 @@ class Program:
         return found
 
 
+    @cached_property
+    def runs(self) -> dict[str, set[str]]:
+        """The calls of each module."""
+        found: dict[str, set[str]] = {}
+        for node in self.nodes:
+            for call, name in zip(calls_of(node), modules_of(node), strict=True):
+                found.setdefault(name, set()).add(call)
+        return found
+
+
+def _name_once(model: nn.Module, nodes: Iterable[Node]) -> None:
+    """Let the nodes that a shared module runs know it by its first name, whichever it was called by."""
+    seen: dict[nn.Module, str] = {}
+    first = {name: seen.setdefault(module, name) for name, module in model.named_modules(remove_duplicate=False)}
+    for node in nodes:
+        stack = node.meta.get("nn_module_stack") or {}
+        node.meta["nn_module_stack"] = {call: (first.get(name, name), kind) for call, (name, kind) in stack.items()}
+
 def as_arguments(example_inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Positional and keyword arguments: a tensor, a tuple of positional ones, or a dict of keyword ones."""
     if isinstance(example_inputs, Tensor):
@@ -109,6 +127,7 @@ def capture(model: nn.Module, example_inputs: Any) -> Program:
         except FAILURES as error:
             raise _why_not(model, args, kwargs, error) from error
     signature = exported.graph_signature
+    _name_once(model, exported.graph.nodes)
     targets = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     users = set(signature.user_inputs)
     weights, inputs = {}, {}
