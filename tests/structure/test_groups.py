@@ -315,6 +315,16 @@ def test_a_weight_may_be_turned_before_it_is_multiplied_with(turned):
     assert groups_of(model, torch.randn(2, 4)) == {"0.neurons": (6, 1, {"0.weight"}, {"1.weight"})}
 
 
+def _unlearned(x):
+    with torch.no_grad():
+        return x.tanh()
+
+
+def _mixed(x):
+    with torch.autocast("cpu", enabled=False):
+        return x.tanh()
+
+
 class Strange(nn.Module):
     def __init__(self, operator):
         super().__init__()
@@ -327,6 +337,8 @@ class Strange(nn.Module):
 @pytest.mark.parametrize(
     ("operator", "name", "reason"),
     [
+        (lambda x: x[torch.ones(3, dtype=torch.bool)], "aten.index", "has parts picked by their values"),
+        (_unlearned, "wrap_with_set_grad_enabled", "runs under no_grad, where nothing is learned"),
         (lambda x: x.sort(-1).values, "aten.sort", "meets an operator without a rule"),
         (lambda x: x.softmax(-1), "aten.softmax", "goes through a softmax"),
         (lambda x: x - x.mean(-1, keepdim=True), "aten.mean", "is summed or averaged over"),
@@ -358,11 +370,37 @@ def test_what_stays_is_listed_with_its_operator_and_the_reason(operator, name, r
         lambda x: functional.pad(x.unsqueeze(1), (0, 0, 1, 1)).amax(1),
         lambda x: torch.stack([x, x * 2], 1).sum(1),
         lambda x: x.view(len(x), 2, -1).transpose(1, 2).transpose(1, 2).reshape(len(x), -1),
+        _mixed,
     ],
 )
 def test_operators_that_are_followed(operator):
     (found,) = groups_of(Strange(operator), torch.randn(3, 4)).values()
     assert found[2:] == ({"inner.weight"}, {"outer"})
+
+
+class Masked(nn.Module):
+    """A language model as PyTorch's tutorials have it: positions first, and a causal mask."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Embedding(9, 12)
+        self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(12, 3, 16), 1, enable_nested_tensor=False)
+        self.out = nn.Linear(12, 9)
+
+    def forward(self, x):
+        return self.out(self.encoder(self.table(x), nn.Transformer.generate_square_subsequent_mask(len(x))))
+
+
+def test_an_encoder_with_a_mask_is_followed():
+    found = groups_of(Masked(), torch.randint(9, (5, 2)))
+    assert found["encoder.layers.0.self_attn.heads"][:2] == (3, 4)
+    assert found["encoder.layers.0.linear1.units"][:2] == (16, 1)
+
+
+def test_a_refused_model_is_refused_without_a_dump_of_its_graph(capfd):
+    with pytest.raises(ArgumentError, match="operators do not depend on the values"):
+        describe(Strange(lambda x: x * 2 if x.sum() > 0 else x), torch.randn(3, 4))
+    assert capfd.readouterr() == ("", "")
 
 
 class Written(nn.Module):

@@ -14,7 +14,7 @@ from .classes import Classes, classify, kind_of, weight_of
 from .follow import follow
 from .makers import makers
 from .places import consumer, input_places, producer
-from .propagate import UNRULED, propagate
+from .propagate import GRADLESS, UNRULED, UNSIZED, propagate
 from .record import Axis, Group, Kind, Label, Operation, Place, Refusal, Structure, Weight
 from .rules.products import BETWEEN
 from .ties import Use
@@ -263,7 +263,7 @@ def _unread(classes: Classes, told: set[int]) -> list[Refusal]:
         for block in classes.ties.of(node):
             pin = classes.why(block.ids)
             known = told.intersection(classes.roots[block.ids].tolist())
-            if pin is not None and pin.reason in (UNRULED, BETWEEN) and not known:
+            if pin is not None and pin.reason in (UNRULED, GRADLESS, UNSIZED, BETWEEN) and not known:
                 where = (name.rpartition(".")[0], pin.operator, pin.reason)
                 spots.setdefault(where, {})[f"{name}:{block.dims[0]}"] = None
     return [Refusal(*where, tuple(found)) for where, found in spots.items()]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.fx import Node
 
 from ..errors import refusal
+from .exporting import export
 
 # What running or exporting a model may raise; anything else is a defect and shall surface.
 FAILURES = (
@@ -76,7 +77,6 @@ class Program:
                 found.setdefault(call, []).append(node)
         return found
 
-
     @cached_property
     def runs(self) -> dict[str, set[str]]:
         """The calls of each module."""
@@ -94,6 +94,7 @@ def _name_once(model: nn.Module, nodes: Iterable[Node]) -> None:
     for node in nodes:
         stack = node.meta.get("nn_module_stack") or {}
         node.meta["nn_module_stack"] = {call: (first.get(name, name), kind) for call, (name, kind) in stack.items()}
+
 
 def as_arguments(example_inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Positional and keyword arguments: a tensor, a tuple of positional ones, or a dict of keyword ones."""
@@ -123,11 +124,11 @@ def capture(model: nn.Module, example_inputs: Any) -> Program:
     args, kwargs = on_device_of(model, as_arguments(example_inputs))
     with evaluation_without_caches(model), _watched(model) as several:
         try:
-            exported = torch.export.export(model, args, kwargs, strict=False)
+            exported = export(model, args, kwargs)
         except FAILURES as error:
             raise _why_not(model, args, kwargs, error) from error
-    signature = exported.graph_signature
     _name_once(model, exported.graph.nodes)
+    signature = exported.graph_signature
     targets = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     users = set(signature.user_inputs)
     weights, inputs = {}, {}
@@ -265,8 +266,14 @@ def shape_of(node: Node) -> tuple[int, ...]:
 
 
 def is_tensor(node: Any) -> bool:
-    """Whether a node's value is one tensor."""
-    return isinstance(node, Node) and isinstance(node.meta.get("val"), Tensor)
+    """Whether a node's value is one tensor, of known sizes."""
+    return isinstance(node, Node) and isinstance(node.meta.get("val"), Tensor) and not is_unsized(node)
+
+
+def is_unsized(node: Node) -> bool:
+    """Whether a node's value is a tensor of which a size depends on values, as what a mask picks out has."""
+    value = node.meta.get("val")
+    return isinstance(value, Tensor) and not all(isinstance(size, int) for size in value.shape)
 
 
 def operator_of(node: Node) -> str:

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.fx import Node
 
 from .capture import Program, operator_of
-from .propagate import UNRULED
+from .propagate import GRADLESS, UNRULED, UNSIZED
 from .record import Kind, Label
 from .rules.norms import TOGETHER
 from .ties import Pin, Ties, Use
@@ -15,6 +15,8 @@ from .ties import Pin, Ties, Use
 # Of several reasons the one that says most: what an index met last says less than why that stayed.
 _TELLING = (
     UNRULED,
+    GRADLESS,
+    UNSIZED,
     TOGETHER,
     "is summed or averaged over",
     "is an output of the model",

@@ -6,13 +6,15 @@ from typing import Any
 import torch
 from torch.fx import Node
 
-from .capture import Program, is_tensor, operator_of, shape_of
+from .capture import Program, is_tensor, is_unsized, operator_of, shape_of
 from .rules import RULES, Rule
 from .rules.pointwise import is_pointwise, pointwise
 from .rules.products import BETWEEN
 from .ties import Block, Blocks, Ties
 
 UNRULED = "meets an operator without a rule"
+GRADLESS = "runs under no_grad, where nothing is learned"
+UNSIZED = "has parts picked by their values"
 MIXED = ("is summed or averaged over", "goes through a softmax", "is accumulated", BETWEEN)
 # Running statistics are the only buffers that follow a channel; any other buffer keeps its sizes.
 _NORMS = ("aten.batch_norm", "aten.instance_norm")
@@ -88,8 +90,10 @@ def _follow(ties: Ties, node: Node, program: Program) -> None:
         ties.constant.add(node)
     before = len(ties.pins), len(ties.made), len(ties.consumed)
     rule = _rule_of(node)
-    if rule is None:
-        _refuse(ties, node)
+    if any(is_unsized(value) for value in (node, *node.all_input_nodes)):
+        _refuse(ties, node, UNSIZED)
+    elif rule is None:
+        _refuse(ties, node, GRADLESS if ties.operator == "wrap_with_set_grad_enabled" else UNRULED)
     else:
         _apply(ties, node, rule)
     if node not in program.live:
@@ -123,11 +127,11 @@ def _rule_of(node: Node) -> Rule | None:
     return pointwise if is_pointwise(node) else RULES.get(operator_of(node))
 
 
-def _refuse(ties: Ties, node: Node) -> None:
-    """Without a rule, nothing that meets the operator can be removed."""
+def _refuse(ties: Ties, node: Node, reason: str) -> None:
+    """Without a rule, or a size, nothing that meets the operator can be removed."""
     for value in node.all_input_nodes:
         for block in ties.of(value) + [block for part in ties.parts.get(value, []) for block in part]:
-            ties.pin(block.ids, UNRULED)
+            ties.pin(block.ids, reason)
 
 
 def _settle(ties: Ties, program: Program) -> None:

@@ -1,5 +1,6 @@
 """Models whose sizes or weights are out of the ordinary: each compacts, or is refused with its reason."""
 
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -69,6 +70,25 @@ def test_a_forward_that_draws_in_evaluation_too():
     inputs = torch.ones(2, 4).double()
     compacted(model, inputs)
     assert not torch.equal(model(inputs), model(inputs))
+
+
+def test_ids_that_are_not_any_values_are_drawn_as_examples_have_them():
+    class Ended(nn.Module):  # as sequence classifiers of BART and T5: one end in each text
+        def __init__(self):
+            super().__init__()
+            self.table, self.inner, self.outer = nn.Embedding(9, 4), nn.Linear(4, 8), nn.Linear(8, 2)
+
+        def forward(self, x):
+            ends = x == 2
+            if not torch.compiler.is_compiling() and len(ends.sum(1).unique()) > 1:
+                raise ValueError("all examples must have the same number of ends")
+            hidden = self.inner(self.table(x)).relu()
+            return self.outer(hidden[ends].view(len(x), -1, hidden.shape[-1])[:, -1])
+
+    ids = torch.tensor([[3, 4, 5, 2], [6, 3, 2, 8]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        compacted(Ended().double(), ids, include=["table.neurons"])
 
 
 def test_a_rectifier_with_a_slope_for_each_channel():
