@@ -378,6 +378,12 @@ def test_operators_that_are_followed(operator):
     assert found[2:] == ({"inner.weight"}, {"outer"})
 
 
+@pytest.mark.parametrize("part", [lambda x: torch.cat([x[:, :-2], 2 * x[:, -2:]], 1), lambda x: x[:, -2:].repeat(1, 3)])
+def test_a_range_counted_from_the_end_is_refused_at_once(part):
+    assert groups_of(Strange(part), torch.randn(3, 4)) == {}
+    assert stays(Strange(part), torch.randn(3, 4))["inner.neurons"][1].startswith("takes a size that is written")
+
+
 class Masked(nn.Module):
     """A language model as PyTorch's tutorials have it: positions first, and a causal mask."""
 

@@ -49,7 +49,8 @@ def follow(
     """The attributes that change with the groups, and the groups whose sizes cannot follow."""
     suspects = _suspects(model, classes, groups)
     search = Search(model, example_inputs, classes)
-    if not (suspects or _computes(classes)) or not search.remaining(groups, set(), {}, rounds=1):
+    suspicious = suspects or _computes(classes) or search.counts_from_the_end
+    if not suspicious or not search.remaining(groups, set(), {}, rounds=1):
         return [], []
     known: dict[Any, list[Found] | None] = {}
     sizes: Sizes = {}
@@ -107,6 +108,19 @@ def _computes(classes: Classes) -> bool:
     return any(
         classes.groups(ids) for node in classes.program.nodes if numbers_of(node) for _, ids in _labelled(classes, node)
     )
+
+
+def _is_part(classes: Classes, node: Node) -> bool:
+    """Whether a node takes a range of what groups run along: by a number from the end, it may seem to follow."""
+    if operator_of(node) not in ("aten.slice", "aten.narrow"):
+        return False
+    sizes = {size for value in (node, *node.all_input_nodes) for size, _ in _followed(classes, value)}
+    return len(sizes) > 1
+
+
+def _followed(classes: Classes, node: Node) -> Iterator[tuple[int, Tensor]]:
+    """The sizes and classes of a node's dimensions that groups run along."""
+    return ((size, ids) for size, ids in _labelled(classes, node) if classes.groups(ids))
 
 
 def can_be_cut(model: nn.Module, group: Group) -> bool:
@@ -182,12 +196,17 @@ class Search:
         self.model = model
         self.example_inputs = example_inputs
         self.classes = classes
+        self.counts_from_the_end = any(_is_part(classes, node) for node in classes.program.nodes)
 
     def difference(self, groups: list[Group], sizes: Sizes) -> Node | str | None:
         """Where the forward of a copy goes another way than the cut implies; None where it does not."""
-        cut = Cut.of(self.classes, groups)
-        new = {key: len(cut.along(ids)) for key, (_, ids) in sizes.items()}
-        return first_difference(self.model, self.example_inputs, cut, new)
+        for last in (False, True)[: 1 + self.counts_from_the_end]:
+            cut = Cut.of(self.classes, groups, last=last)
+            new = {key: len(cut.along(ids)) for key, (_, ids) in sizes.items()}
+            where = first_difference(self.model, self.example_inputs, cut, new)
+            if where is not None:
+                return where
+        return None
 
     def attributes(self, group: Group, suspects: list[Suspect]) -> list[Found] | None:
         """The fewest attributes that have to change with the group; None where no change helps."""

@@ -16,24 +16,27 @@ from .capture import FAILURES, capture, evaluation_without_caches, is_tensor, op
 from .classes import Classes
 from .record import Group
 
-_ARITHMETIC = tuple(f"aten.{name}" for name in ("add", "sub", "rsub", "mul", "div", "pow"))
+_NAMES = "add sub rsub mul div pow subtract multiply divide true_divide floor_divide"
+_ARITHMETIC = tuple(f"aten.{name}" for name in _NAMES.split())
 
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """Which classes are cut away: the first third of each group's gates, one at least."""
+    """Which classes are cut away: the first third of each group's gates, or the last, one at least."""
 
     classes: Classes
     kept: Tensor
 
     @classmethod
-    def of(cls, classes: Classes, groups: list[Group]) -> "Cut":
+    def of(cls, classes: Classes, groups: list[Group], *, last: bool = False) -> "Cut":
         """Cut these groups."""
         kept = torch.ones(len(classes.roots), dtype=torch.bool, device="cpu")
         numbers = {name: number for number, name in enumerate(classes.names)}
         for group in groups:
             members = classes.group_of == numbers[group.name]
-            kept[members & (classes.gate_of < max(1, group.n_gates // 3))] = False
+            third = max(1, group.n_gates // 3)
+            gates = classes.gate_of
+            kept[members & (gates >= group.n_gates - third if last else gates < third)] = False
         return cls(classes, kept)
 
     def along(self, ids: Tensor) -> Tensor:
