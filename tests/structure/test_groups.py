@@ -403,6 +403,33 @@ def test_an_encoder_with_a_mask_is_followed():
     assert found["encoder.layers.0.linear1.units"][:2] == (16, 1)
 
 
+@pytest.mark.parametrize(("batch_first", "need_weights"), [(True, True), (False, False)])
+def test_heads_are_told_from_the_positions_of_the_models_own_input(batch_first, need_weights):
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm, self.mha = nn.LayerNorm(12), nn.MultiheadAttention(12, 3, batch_first=batch_first)
+
+        def forward(self, x):
+            y = self.norm(x)
+            return x + self.mha(y, y, y, need_weights=need_weights)[0]
+
+    assert groups_of(Block(), torch.randn(2, 5, 12))["mha.heads"][:2] == (3, 4)
+
+
+def test_a_branch_scaled_by_a_weight_in_another_shape_is_a_block():
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.gamma = nn.Conv2d(4, 4, 1), nn.Parameter(torch.ones(4))
+
+        def forward(self, x):
+            return x + (self.gamma.view(1, -1, 1, 1) * self.conv(x)).roll(1, 2)
+
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), Scaled(), nn.Conv2d(4, 2, 1))
+    assert set(groups_of(model, torch.randn(1, 3, 4, 4), blocks=True)) == {"1.conv.blocks"}
+
+
 def test_a_refused_model_is_refused_without_a_dump_of_its_graph(capfd):
     with pytest.raises(ArgumentError, match="operators do not depend on the values"):
         describe(Strange(lambda x: x * 2 if x.sum() > 0 else x), torch.randn(3, 4))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch.fx import Node
 
 from .capture import Program, calls_of, is_tensor, module_of, modules_of, operator_of, shape_of
-from .makers import LINEAR, makers
+from .makers import LINEAR, makers, weight_behind
 
 _ADDITIONS = ("aten.add", "aten.add_")
 _WEIGHTED = ("aten.linear", "aten.addmm", "aten.matmul", "aten.mm", "aten.conv")
@@ -103,7 +103,7 @@ def _gated_result(program: Program, branch: Node, addition: Node, nodes: set[Nod
             and _called_once(program, node)
         ):
             return node
-        following = _through(node)
+        following = _through(program, node)
         if following is None:
             break
         node = following
@@ -116,15 +116,14 @@ def _leaves(program: Program, node: Node) -> bool:
     return all(call not in calls_of(user) for user in program.users(node))
 
 
-def _through(node: Node) -> Node | None:
+def _through(program: Program, node: Node) -> Node | None:
     """The input that a factor on the node can be moved to."""
     inputs = [value for value in node.all_input_nodes if is_tensor(value)]
     if operator_of(node) in LINEAR and len(inputs) == 1:
         return inputs[0]
     if operator_of(node) in ("aten.mul", "aten.mul_") and len(inputs) == 2:
-        weights = [value for value in inputs if value.op == "placeholder"]
-        others = [value for value in inputs if value.op != "placeholder"]
-        return others[0] if len(weights) == 1 else None
+        others = [value for value in inputs if weight_behind(program, value) is None]
+        return others[0] if len(others) == 1 else None
     return inputs[0] if operator_of(node) in ("aten.mul", "aten.div") and len(inputs) == 1 else None
 
 

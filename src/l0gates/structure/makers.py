@@ -9,9 +9,11 @@ LINEAR = tuple(
     f"aten.{name}"
     for name in (
         *("dropout", "dropout_", "feature_dropout", "contiguous", "clone", "to", "_to_copy", "alias", "neg"),
-        *("view", "reshape", "flatten", "squeeze", "unsqueeze", "transpose", "permute"),
+        *("view", "reshape", "flatten", "squeeze", "unsqueeze", "transpose", "permute", "roll", "slice"),
     )
 )
+# Those that show a weight in another shape.
+VIEWS = tuple(f"aten.{name}" for name in ("view", "reshape", "flatten", "squeeze", "unsqueeze", "transpose", "permute"))
 # Of each operator with weights, which of its arguments they are.
 _WEIGHTED = {
     "aten.linear": (1, 2),
@@ -57,12 +59,21 @@ def makers(program: Program, node: Node) -> tuple[str, ...]:
             complete = len(found) == len([value for value in given if value is not None]) > 0
             return (*found, *biases) if complete else ()
         inputs = [value for value in node.all_input_nodes if is_tensor(value)]
-        weights = [value for value in inputs if value in program.weights]
-        others = [value for value in inputs if value not in program.weights]
+        weights = [weight for value in inputs if (weight := weight_behind(program, value)) is not None]
+        others = [value for value in inputs if weight_behind(program, value) is None]
         if name in ("aten.mul", "aten.mul_") and len(weights) == 1:
-            return (program.weights[weights[0]], *biases)
+            return (weights[0], *biases)
         if name in ("aten.add", "aten.add_") and len(weights) == 1 and len(others) == 1:
-            biases.append(program.weights[weights[0]])
+            biases.append(weights[0])
         elif name not in (*LINEAR, "aten.t", "aten.mul", "aten.div") or weights or len(others) != 1:
             return ()
         node = others[0]
+
+
+def weight_behind(program: Program, node: Node) -> str | None:
+    """The parameter that a node is, or is a view of; None where it is something else."""
+    while node not in program.weights:
+        if operator_of(node) not in VIEWS or len(node.all_input_nodes) != 1:
+            return None
+        (node,) = node.all_input_nodes
+    return program.weights[node]

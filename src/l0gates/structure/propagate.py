@@ -28,6 +28,7 @@ def propagate(program: Program) -> Ties:
         ties.operator = operator_of(node)
         if node.op == "placeholder":
             _start(ties, node, program)
+            ties.given = len(ties.ids)
         elif node.op == "output":
             _end(ties, node)
         elif node.op == "call_function":

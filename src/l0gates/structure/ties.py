@@ -69,7 +69,8 @@ class Ties:
     """The state of the propagation: blocks of every node, and what the rules found.
 
     ``parts`` holds the blocks of nodes with several outputs, ``constant`` the nodes computed from weights alone,
-    ``operator`` the name of the operator at hand.
+    ``given`` the number of ids that weights and inputs have, which come first, ``operator`` the name of the operator at
+    hand.
     """
 
     ids: Ids = field(default_factory=Ids)
@@ -82,6 +83,7 @@ class Ties:
     heads: list[Tensor] = field(default_factory=list)
     inputs: list[tuple[Node, Tensor]] = field(default_factory=list)
     constant: set[Node] = field(default_factory=set)
+    given: int = 0
     operator: str = ""
 
     def of(self, node: Node) -> Blocks:
@@ -167,13 +169,18 @@ class Ties:
         roots = self.ids.find(ids)
         return any(bool(torch.isin(roots, self.ids.find(given)).all()) for _, given in self.inputs)
 
+    def is_made(self, ids: Tensor) -> bool:
+        """Whether a weight has some of these indices, and they are no input's."""
+        return bool((self.ids.find(ids) < self.given).any()) and not self.from_input(ids)
+
     def reshape(self, blocks: Blocks, shape: Sequence[int], new_shape: Sequence[int]) -> Blocks:
         """Blocks after a row-major change of shape."""
         for old, new in factors(shape, new_shape):
             inside = [block for block in blocks if set(old).intersection(block.dims)]
             if not inside or (len(old) == len(new) == 1):
                 continue
-            lead = min(inside, key=lambda block: min(block.dims))
+            # What no weight makes gives way: positions, or a batch of learned queries, to the heads merged with them.
+            lead = min(inside, key=lambda block: (not self.is_made(block.ids), min(block.dims)))
             for other in inside:
                 if other is not lead:
                     rest = self.drop([other], old, "is merged with another removable dimension")
