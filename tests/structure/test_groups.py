@@ -337,9 +337,14 @@ class Strange(nn.Module):
 @pytest.mark.parametrize(
     ("operator", "name", "reason"),
     [
+        (lambda x: torch.renorm(x, 2, 0, 1.0), "aten.renorm", "meets an operator without a rule"),
+        (lambda x: x.sort(-1).values, "aten.sort", "is sorted"),
+        (lambda x: x.roll(1, -1), "aten.roll", "is rolled"),
+        (lambda x: torch.fft.fft(x).real, "aten.fft_fft", "goes through a Fourier transform"),
+        (lambda x: x.gather(1, x.argsort(0)), "aten.gather", "is indexed by data"),
         (lambda x: x[torch.ones(3, dtype=torch.bool)], "aten.index", "has parts picked by their values"),
         (_unlearned, "wrap_with_set_grad_enabled", "runs under no_grad, where nothing is learned"),
-        (lambda x: x.sort(-1).values, "aten.sort", "meets an operator without a rule"),
+        (lambda x: torch.einsum("bi,bi,bi->bi", x, x, x), "aten.einsum", "meets an equation that is not followed"),
         (lambda x: x.softmax(-1), "aten.softmax", "goes through a softmax"),
         (lambda x: x - x.mean(-1, keepdim=True), "aten.mean", "is summed or averaged over"),
         (lambda x: x.cumsum(-1), "aten.cumsum", "is accumulated"),
@@ -371,11 +376,50 @@ def test_what_stays_is_listed_with_its_operator_and_the_reason(operator, name, r
         lambda x: torch.stack([x, x * 2], 1).sum(1),
         lambda x: x.view(len(x), 2, -1).transpose(1, 2).transpose(1, 2).reshape(len(x), -1),
         _mixed,
+        lambda x: torch.multiply(x, torch.subtract(x, 1)).add(0).abs_().clamp_(max=1),
+        lambda x: x.roll(1, 0),
+        lambda x: torch.fft.fft(x, dim=0).real,
+        lambda x: torch.view_as_real(torch.polar(x.abs(), x)).sum(-1),
+        lambda x: x.sort(0).values.cummax(0).values.tril() if x.dim() > 2 else x.sort(0).values,
+        lambda x: torch.vstack([x, x]).unfold(0, 2, 1).mean(-1)[:3],
+        lambda x: x.gather(0, torch.tensor([2, 0, 1])[:, None].expand(-1, x.shape[1])),
+        lambda x: torch.zeros_like(x).scatter_add(0, torch.tensor([2, 0, 1])[:, None].expand_as(x), x),
+        lambda x: torch.zeros_like(x).index_add_(0, torch.tensor([2, 0, 1]), x),
+        lambda x: torch.empty_like(x).index_put((torch.tensor([2, 0, 1]),), x),
+        lambda x: torch.tensordot(torch.eye(3), x, dims=([1], [0])),
+        lambda x: torch.einsum("...c,...c->...c", x.unsqueeze(1), x.unsqueeze(1)).squeeze(1),
+        lambda x: torch.einsum("bi->ib", x).T,
     ],
 )
 def test_operators_that_are_followed(operator):
     (found,) = groups_of(Strange(operator), torch.randn(3, 4)).values()
     assert found[2:] == ({"inner.weight"}, {"outer"})
+
+
+def test_rows_of_a_bag_are_made_by_its_table():
+    class Bag(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table, self.out = nn.EmbeddingBag(9, 6), nn.Linear(6, 2)
+
+        def forward(self, x):
+            return self.out(self.table(x))
+
+    (found,) = groups_of(Bag(), torch.randint(9, (3, 4))).values()
+    assert found == (6, 1, {"table.weight"}, {"out"})
+
+
+def test_windows_of_pixels_hold_each_channel_in_a_row():
+    class Windows(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.out = nn.Conv2d(3, 5, 1), nn.Linear(20, 2)
+
+        def forward(self, x):
+            return self.out(functional.unfold(self.conv(x), 2).transpose(1, 2))
+
+    (found,) = groups_of(Windows(), torch.randn(2, 3, 4, 4)).values()
+    assert found == (5, 4, {"conv.weight"}, {"out"})
 
 
 @pytest.mark.parametrize("part", [lambda x: torch.cat([x[:, :-2], 2 * x[:, -2:]], 1), lambda x: x[:, -2:].repeat(1, 3)])
@@ -461,6 +505,7 @@ class Equalised(nn.Linear):
     [
         (lambda: Strange(lambda x: x / x.shape[1] ** 0.5), "aten.div", "inner.neurons"),
         (lambda: Strange(lambda x: x.mul(x.shape[-1])), "aten.mul", "inner.neurons"),
+        (lambda: Strange(lambda x: torch.divide(x, x.shape[1])), "aten.divide", "inner.neurons"),
         (lambda: nn.Sequential(nn.Linear(4, 6), Equalised(6, 3)), "aten.mul", "0.neurons"),
     ],
 )

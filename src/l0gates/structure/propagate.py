@@ -125,7 +125,8 @@ def _without_single(ties: Ties, blocks: Blocks) -> Blocks:
 def _rule_of(node: Node) -> Rule | None:
     if not isinstance(node.target, torch._ops.OpOverload) or "val" not in node.meta:
         return None
-    return pointwise if is_pointwise(node) else RULES.get(operator_of(node))
+    name = operator_of(node)
+    return pointwise if is_pointwise(node) else RULES.get(name) or RULES.get(name.removesuffix("_"))
 
 
 def _refuse(ties: Ties, node: Node, reason: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from torch.fx import Node
 
 from ..ties import Ties
-from . import convolutions, joining, norms, pointwise, products, reductions, views
+from . import convolutions, joining, lookups, norms, pointwise, products, reductions, views
 
 Rule = Callable[[Ties, Node], Any]
 
@@ -19,6 +19,7 @@ RULES: dict[str, Rule] = {
     **pointwise.RULES,
     **views.RULES,
     **joining.RULES,
+    **lookups.RULES,
     **reductions.RULES,
     **norms.RULES,
     **products.RULES,

@@ -1,5 +1,6 @@
-"""Operators that join tensors, part them, look rows up, or make new ones."""
+"""Operators that join tensors, part them, or make new ones."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor
 from torch.fx import Node
 
 from ..capture import is_tensor, shape_of
-from ..ties import Block, Blocks, Ties, Use
+from ..ties import Block, Blocks, Ties
 from .arguments import arguments, first, positive, rank_of
 from .pointwise import REASON
 
@@ -15,7 +16,11 @@ from .pointwise import REASON
 def cat(ties: Ties, node: Node) -> Blocks:
     """One after the other along a dimension, tied along the others."""
     (dim,) = positive(arguments(node)["dim"], rank_of(node))
-    given = [tensor for tensor in arguments(node)["tensors"] if is_tensor(tensor)]
+    return _joined(ties, node, arguments(node)["tensors"], dim)
+
+
+def _joined(ties: Ties, node: Node, operands_: Sequence[Node], dim: int) -> Blocks:
+    given = [tensor for tensor in operands_ if is_tensor(tensor)]
     tensors = [tensor for tensor in given if rank_of(tensor) > dim and shape_of(tensor)[dim] > 0]
     inside = [_holding(ties, tensor, dim) for tensor in tensors]
     dims = {(dim,) if block is None else block.dims for block in inside}
@@ -31,6 +36,17 @@ def cat(ties: Ties, node: Node) -> Blocks:
     pieces = [None if block is None else block.ids for block in inside]
     ids = _filled(ties, tensors, pieces, dim) if None in inside else torch.cat(labelled, joint.index(dim))
     return [Block(joint, ids), *ties.match(operands, REASON)]
+
+
+def joined(ties: Ties, node: Node) -> Blocks:
+    """The same along the dimension that the operator is named after, of tensors that have it."""
+    dim = {"aten.hstack": 1, "aten.dstack": 2}.get(ties.operator, 0)
+    tensors = arguments(node)["tensors"]
+    if any(rank_of(tensor) <= max(dim, 1) for tensor in tensors):
+        for tensor in tensors:
+            ties.drop(ties.of(tensor), range(rank_of(tensor)), REASON)
+        return []
+    return _joined(ties, node, tensors, dim)
 
 
 def _holding(ties: Ties, tensor: Node, dim: int) -> Block | None:
@@ -123,37 +139,6 @@ def pad(ties: Ties, node: Node) -> Blocks:
     return blocks
 
 
-def embedding(ties: Ties, node: Node) -> Blocks:
-    """Rows looked up: the table's columns become the last dimension."""
-    table = first(node)
-    rows = ties.at(ties.of(table), 0)
-    if rows is not None:
-        ties.pin(rows, "is indexed by data")
-    columns = ties.at(ties.of(table), 1)
-    if columns is None:
-        return []
-    ties.made.append(Use(node, table, 1, columns))
-    return [Block((rank_of(node) - 1,), columns)]
-
-
-def index(ties: Ties, node: Node) -> Blocks:
-    """Indexing by tensors, which stand next to each other; other dimensions go on."""
-    named = arguments(node)
-    source, given = named["self"], named["indices"]
-    dims = [dim for dim, tensor in enumerate(given) if tensor is not None]
-    blocks = ties.drop(ties.of(source), dims, "is indexed by data")
-    if dims != list(range(dims[0], dims[-1] + 1)):
-        return ties.drop(blocks, range(rank_of(source)), "is indexed by data")
-    change = rank_of(node) - rank_of(source)
-    return [block.moved(lambda d: d + change if d > dims[-1] else d) for block in blocks]
-
-
-def index_select(ties: Ties, node: Node) -> Blocks:
-    """Some indices of a dimension, which stays."""
-    source = first(node)
-    return ties.drop(ties.of(source), positive(arguments(node)["dim"], rank_of(source)), "is indexed by data")
-
-
 def uniform(ties: Ties, node: Node) -> Blocks:
     """A new tensor whose indices are all alike: it can follow any size that it meets."""
     return [Block((dim,), ties.ids.new(size)) for dim, size in enumerate(shape_of(node)) if size > 1]
@@ -166,12 +151,11 @@ def _each(names: str, rule: Any) -> dict[str, Any]:
 RULES: dict[str, Any] = {
     **_each("cat concat concatenate", cat),
     **_each("split split_with_sizes chunk unsafe_chunk unsafe_split unsafe_split_with_sizes tensor_split", split),
+    **_each("hstack vstack row_stack dstack", joined),
     **_each("zeros ones full zeros_like ones_like full_like new_zeros new_ones new_full", uniform),
+    **_each("empty empty_like new_empty", uniform),
     **_each("pad constant_pad_nd", pad),
     "aten.stack": stack,
     "aten.unbind": unbind,
     "aten.glu": glu,
-    "aten.embedding": embedding,
-    "aten.index": index,
-    "aten.index_select": index_select,
 }

@@ -3,7 +3,7 @@
 import torch
 from torch.fx import Node
 
-from ..capture import is_tensor, shape_of
+from ..capture import is_tensor, operator_of, shape_of
 from ..ties import Block, Blocks, Ties
 from .arguments import rank_of
 
@@ -14,6 +14,10 @@ NAMES = (
     *("dropout", "dropout_", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "native_dropout"),
     *("hardswish", "hardswish_", "hardsigmoid", "hardtanh", "relu6", "mish", "selu", "celu", "elu", "leaky_relu"),
     *("log_sigmoid", "softplus", "threshold", "rrelu", "masked_fill", "masked_fill_", "where", "div", "div_"),
+    *("rsub", "absolute", "multiply", "subtract", "divide", "true_divide", "floor_divide", "negative", "fix"),
+    *("greater", "greater_equal", "less", "less_equal", "not_equal", "isclose", "fill", "zero", "lift"),
+    *("arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh"),
+    *("complex", "polar", "real", "imag", "conj", "angle", "resolve_conj", "resolve_neg"),
 )
 
 REASON = "meets a dimension that stays"
@@ -51,8 +55,18 @@ def prelu(ties: Ties, node: Node) -> Blocks:
 
 
 def is_pointwise(node: Node) -> bool:
-    """Whether PyTorch marks the operator as working index by index."""
-    return torch.Tag.pointwise in getattr(node.target, "tags", ())
+    """Whether PyTorch marks the operator, or that which it does in place, as working index by index."""
+    if torch.Tag.pointwise in getattr(node.target, "tags", ()):
+        return True
+    name = operator_of(node).removeprefix("aten.")
+    packet = getattr(torch.ops.aten, name[:-1], None) if name.endswith("_") and not name.startswith("_") else None
+    overloads = [] if packet is None else [getattr(packet, overload) for overload in packet.overloads()]
+    return any(torch.Tag.pointwise in overload.tags for overload in overloads)
 
 
-RULES = {f"aten.{name}": pointwise for name in NAMES} | {"aten.prelu": prelu}
+SPECIAL = "digamma erf erfc erfinv exp2 expit expm1 i0 log1p logit ndtr psi round sinc xlogy"
+RULES = (
+    {f"aten.{name}": pointwise for name in NAMES}
+    | {f"aten.special_{name}": pointwise for name in SPECIAL.split()}
+    | {"aten.prelu": prelu}
+)

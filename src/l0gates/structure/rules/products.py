@@ -1,6 +1,7 @@
 """Products that sum over a dimension: with a weight it is consumed, between two activations it stays."""
 
 from math import prod
+from string import ascii_letters
 
 from torch import Tensor
 from torch.fx import Node
@@ -113,17 +114,46 @@ def _matmul(ties: Ties, node: Node, one: Node, two: Node) -> Blocks:
 
 
 def einsum(ties: Ties, node: Node) -> Blocks:
-    """Two operands, each letter once in each, no ellipsis."""
-    equation = str(node.args[0]).replace(" ", "")
+    """One or two operands, each letter once in each."""
     operands = list(node.args[1])  # type: ignore[arg-type]
-    terms, _, out = equation.partition("->")
-    named = terms.split(",")
-    plain = "->" in equation and "." not in equation and len(named) == len(operands) == 2
-    if not plain or any(len(set(term)) < len(term) for term in named):
+    terms, out = _written_out(str(node.args[0]).replace(" ", ""), [rank_of(operand) for operand in operands])
+    plain = 0 < len(operands) < 3 and all(len(set(term)) == len(term) for term in (*terms, out))
+    if not plain or "." in out:
         for operand in operands:
             ties.drop(ties.of(operand), range(rank_of(operand)), "meets an equation that is not followed")
         return []
-    return contract(ties, node, operands[0], operands[1], (*named, out))
+    if len(operands) == 2:
+        return contract(ties, node, operands[0], operands[1], (*terms, out))
+    summed = [dim for dim, letter in enumerate(terms[0]) if letter not in out]
+    blocks = ties.drop(ties.of(operands[0]), summed, "is summed or averaged over")
+    return [block.moved(lambda dim: out.index(terms[0][dim])) for block in blocks]
+
+
+def _written_out(equation: str, ranks: list[int]) -> tuple[list[str], str]:
+    """The letters of each operand and of the result, with letters for an ellipsis, and a result where none is said."""
+    given, arrow, out = equation.partition("->")
+    terms = given.split(",")
+    if not arrow:
+        letters = sorted(set(given) - set(",."))
+        out = ("..." if "..." in given else "") + "".join(x for x in letters if given.count(x) == 1)
+    spare = [letter for letter in ascii_letters if letter not in equation]
+    widths = [rank - len(term) + 3 if "..." in term else 0 for term, rank in zip(terms, ranks, strict=False)]
+    most = spare[: max(widths, default=0)]
+    written = [term.replace("...", "".join(most[len(most) - n :])) for term, n in zip(terms, widths, strict=False)]
+    return written, out.replace("...", "".join(most))
+
+
+def tensordot(ties: Ties, node: Node) -> Blocks:
+    """Any dimensions of one operand meet as many of the other."""
+    named = arguments(node)
+    one, two = named["self"], named["other"]
+    ours = list(ascii_letters[: rank_of(one)])
+    theirs = list(ascii_letters[rank_of(one) :][: rank_of(two)])
+    summed = [[d % rank_of(x) for d in named[key]] for x, key in ((one, "dims_self"), (two, "dims_other"))]
+    for mine, other in zip(*summed, strict=True):
+        theirs[other] = ours[mine]
+    out = [letter for letter in ours if letter not in theirs] + [letter for letter in theirs if letter not in ours]
+    return contract(ties, node, one, two, ("".join(ours), "".join(theirs), "".join(out)))
 
 
 def attention(ties: Ties, node: Node) -> Blocks:
@@ -185,6 +215,9 @@ RULES = {
     "aten.mm": matmul,
     "aten.bmm": matmul,
     "aten.matmul": matmul,
+    "aten.mv": matmul,
+    "aten.linalg_matmul": matmul,
     "aten.einsum": einsum,
+    "aten.tensordot": tensordot,
     "aten.scaled_dot_product_attention": attention,
 }

@@ -131,6 +131,38 @@ def flip(ties: Ties, node: Node) -> Blocks:
     return blocks
 
 
+def roll(ties: Ties, node: Node) -> Blocks:
+    """What leaves a dimension at its end enters it at the start: of fewer indices another one would."""
+    source = first(node)
+    return ties.drop(ties.of(source), positive(arguments(node)["dims"], rank_of(source)), "is rolled")
+
+
+def unfold(ties: Ties, node: Node) -> Blocks:
+    """Windows along one dimension, whose entries become a last one."""
+    source = first(node)
+    return ties.drop(ties.of(source), positive(arguments(node)["dimension"], rank_of(source)), "is cut into windows")
+
+
+def im2col(ties: Ties, node: Node) -> Blocks:
+    """Windows of pixels: the entries of a channel's window stand one after the other."""
+    source = first(node)
+    rank = rank_of(source)
+    size = shape_of(node)[-2] // shape_of(source)[-3]
+    blocks = ties.drop(ties.of(source), [rank - 2, rank - 1], "is cut into windows")
+    return _along(blocks, rank - 3, lambda ids, axis: ids.repeat_interleave(size, axis))
+
+
+def view_as_complex(ties: Ties, node: Node) -> Blocks:
+    """The two entries of the last dimension become one number."""
+    source = first(node)
+    return ties.drop(ties.of(source), [rank_of(source) - 1], "becomes complex")
+
+
+def view_as_real(ties: Ties, node: Node) -> Blocks:
+    """Each number becomes two entries of a last dimension."""
+    return ties.of(first(node))
+
+
 def _along(blocks: Blocks, dim: int, change: Callable[[Any, int], Any]) -> Blocks:
     """Blocks after a change of the array along one dimension."""
     return [
@@ -158,5 +190,10 @@ RULES = (
         "aten.pixel_unshuffle": pixel_unshuffle,
         "aten.channel_shuffle": channel_shuffle,
         "aten.flip": flip,
+        "aten.roll": roll,
+        "aten.unfold": unfold,
+        "aten.im2col": im2col,
+        "aten.view_as_complex": view_as_complex,
+        "aten.view_as_real": view_as_real,
     }
 )
