@@ -160,7 +160,7 @@ def test_targets_that_do_not_suit(estimator, y, message):
         (pd.DataFrame(X, columns=list("aacdef")), "X: expected column names that differ; received twice: a; rename"),
         (
             pd.DataFrame({"a": [1, "x"] * 60}),
-            "X: expected columns of numbers, text, categories or dates; received other",
+            "X: expected columns of numbers, text, categories or dates; received a (in",
         ),
         (
             X * 1e306,

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from ..encoding.source import few
+from ..encoding.accepted import few
 from ..progress import Lines
 from .tables import Table
 

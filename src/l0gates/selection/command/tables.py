@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from ...errors import refusal
-from ..encoding.source import few
+from ..encoding.accepted import few
 from .text import read_text, why_text, words_among_numbers
 
 # How files tell whether an event happened; compared in lower case.

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import polars as pl
 
-from ..encoding.source import few
+from ..encoding.accepted import few
 
 # How files spell a missing value; compared in lower case and without blanks around.
 _MISSING = ("", "na", "n/a", "nan", "null", "?")

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import refusal
+from .accepted import few
 from .named import number_of
-from .source import few
 
 # Names of columns that are listed in the name of a group without one.
 _NAMED = 3

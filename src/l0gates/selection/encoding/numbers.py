@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from ...errors import refusal
-from .source import few
+from .accepted import few
 
 # Columns that are read at once: 64 of 50,000 rows are 26 MB.
 _SLAB = 64

@@ -3,7 +3,6 @@
 import datetime
 import decimal
 import numbers
-from collections import Counter
 from typing import Any, Protocol
 
 import narwhals as nw
@@ -12,6 +11,7 @@ import scipy.sparse
 
 from ...errors import refusal
 from ..objectives.arrays import is_missing
+from .accepted import few, is_frame, refuse_duplicates
 from .zones import clocks, clocks_of_objects, has_zone, zone_of
 
 # What a column may hold; "empty" has missing values only, "other" is none of these.
@@ -34,6 +34,9 @@ class Source(Protocol):
 
     def kind(self, column: int) -> str:
         """One of :data:`KINDS`."""
+
+    def described(self, column: int) -> str:
+        """The name of a column and what it holds, as errors put it."""
 
     def numbers(self, columns: np.ndarray) -> np.ndarray:
         """Columns by their numbers: float64, shape (n_rows, len(columns)), NaN where a value is missing."""
@@ -61,60 +64,6 @@ def source_of(X: Any) -> Source:
     return FrameSource(X) if is_frame(X) else ArraySource(X)
 
 
-def is_frame(X: Any) -> bool:
-    """Whether it is a data frame: pandas, polars, or another that narwhals knows."""
-    return bool(nw.dependencies.is_into_dataframe(X))
-
-
-def refuse_lazy(X: Any) -> None:
-    """Refuse a lazy frame, whose rows are not there yet.
-
-    Raises
-    ------
-    ArgumentError
-        With what makes a data frame of it.
-    """
-    if isinstance(nw.from_native(X, pass_through=True), nw.LazyFrame):
-        raise refusal("X", expected="a data frame", received="a lazy one", remedy="call .collect() on it")
-
-
-def few(names: list[str], *, shown: int = 8) -> str:
-    """The first names of a list."""
-    return ", ".join(map(str, names[:shown])) + (f" and {len(names) - shown} more" if len(names) > shown else "")
-
-
-def refuse_duplicates(X: Any) -> None:
-    """Refuse a data frame with two columns of one name.
-
-    Raises
-    ------
-    ArgumentError
-        With the names.
-    """
-    names = [str(name) for name in getattr(X, "columns", [])]
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    if twice:
-        raise refusal("X", expected="column names that differ", received=f"twice: {few(twice)}", remedy="rename")
-
-
-def refuse_others(names: list[str] | None, known: list[str] | None) -> None:
-    """Refuse other columns than those that are known, or another order of them; a table without names passes.
-
-    Raises
-    ------
-    ArgumentError
-        With the names.
-    """
-    if names is not None and known is not None and names != known:
-        new = [name for name in names if name not in known]
-        raise refusal(
-            "X",
-            expected="the columns seen at fit, in their order",
-            received=f"new ones: {few(new)}" if new else "another order",
-            remedy="select them by name",
-        )
-
-
 class ArraySource:
     """A numeric array or sparse matrix, shape (n_rows, n_columns)."""
 
@@ -128,6 +77,10 @@ class ArraySource:
     def kind(self, column: int) -> str:
         """Numbers, all of them."""
         return "number"
+
+    def described(self, column: int) -> str:
+        """See :class:`Source`."""
+        return f"x{column} ({self._values.dtype})"
 
     def numbers(self, columns: np.ndarray) -> np.ndarray:
         """See :class:`Source`."""
@@ -176,6 +129,14 @@ class FrameSource:
         if dtype in (nw.Datetime, nw.Date):
             return "date"
         return _kind_of_objects(objects(series)) if dtype == nw.Object else "other"
+
+    def described(self, column: int) -> str:
+        """See :class:`Source`."""
+        series = self._series(column)
+        held = str(series.to_native().dtype if series.dtype == nw.Unknown else series.dtype)
+        if series.dtype == nw.Object:
+            held = few(sorted({type(value).__name__ for value in objects(series) if not is_missing(value)}))
+        return f"{self._labels[column]} ({held})"
 
     def numbers(self, columns: np.ndarray) -> np.ndarray:
         """See :class:`Source`."""
@@ -281,11 +242,14 @@ def as_category(value: Any) -> str | None:
 
 
 def _as_number(value: Any) -> float:
-    """A number; a duration or a time of the day in seconds."""
+    """A number; a duration or a time of the day in seconds; an integer beyond all floats is infinite."""
     if is_missing(value):
         return np.nan
     if isinstance(value, datetime.timedelta):
         return value.total_seconds()
     if isinstance(value, datetime.time):
         return value.hour * 3600 + value.minute * 60 + value.second + value.microsecond / 1e6
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        return np.inf

@@ -7,12 +7,13 @@ from typing import Any, Self
 import numpy as np
 
 from ...errors import refusal
+from .accepted import few, refuse_others
 from .categories import Categories
 from .dates import Dates
 from .groups import own_groups
 from .named import named_columns
 from .numbers import Numbers
-from .source import Source, few, refuse_others, source_of
+from .source import Source, source_of
 
 CONSTANT, UNREPEATED = "constant or empty", "text of which hardly a value repeats"
 
@@ -120,7 +121,7 @@ class TableEncoder:
             raise refusal(
                 "X",
                 expected="columns of numbers, text, categories or dates",
-                received=f"others: {few([self.names[i] for i in self._unmet[kinds == 'other']])}",
+                received=few([source.described(int(i)) for i in self._unmet[kinds == "other"]]),
                 remedy="convert or drop them",
             )
         if (kinds == "number").any():

@@ -14,7 +14,8 @@ from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted, validate_data
 
 from ...errors import refusal
-from ..encoding.source import is_frame, refuse_lazy, refuse_others, source_of
+from ..encoding.accepted import as_native, is_frame, refuse_lazy, refuse_others, text_refused
+from ..encoding.source import source_of
 from ..engine.methods import at_rate, stable
 from ..engine.problem import Problem
 from ..engine.search import Selection, narrower, search
@@ -151,6 +152,7 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
             If a data frame has other columns than at fit.
         """
         check_is_fitted(self)
+        X = as_native(X)
         if not is_frame(X):
             refuse_lazy(X)
             return super().transform(X)
@@ -214,6 +216,7 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
 
     def _checked_columns(self, X: Any, *, reset: bool, least: int = 1) -> Any:
         """The table as the encoder takes it: a data frame as it is, anything else as scikit-learn checks it."""
+        X = as_native(X)
         if is_frame(X):
             # Scikit-learn looks at names that are text alone.
             source = source_of(X)
@@ -228,15 +231,16 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
         refuse_lazy(X)
         if reset:
             self._columns = None
-        return validate_data(
-            self,
-            X,
-            reset=reset,
-            accept_sparse="csr",
-            dtype="numeric",
-            ensure_all_finite=False,
-            ensure_min_samples=least,
-        )
+        with text_refused():
+            return validate_data(
+                self,
+                X,
+                reset=reset,
+                accept_sparse="csr",
+                dtype="numeric",
+                ensure_all_finite=False,
+                ensure_min_samples=least,
+            )
 
     def _choose(self, problem: Problem, step: Steps) -> Selection:
         for former in ("knockoffs_", "stability_"):
