@@ -56,7 +56,7 @@ def _add_select(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    select.add_argument("data", nargs="?", type=Path, metavar="DATA", help="a CSV or Parquet file, gzipped or not")
+    select.add_argument("data", nargs="?", type=Path, metavar="DATA", help="a CSV, TSV or Parquet file, gzipped or not")
     select.add_argument("--target", metavar="COLUMN", help="the column to predict")
     select.add_argument(
         "--event",
@@ -82,7 +82,7 @@ def _add_select(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     select.add_argument(
         "--separator",
         type=_separator,
-        help="between the fields of a CSV file, \\t for a tab (default: a comma)",
+        help="between the fields of a CSV file, \\t for a tab (default: a comma, a tab for .tsv)",
     )
     select.add_argument("--out", type=Path, metavar="DIR", help="write DIR/selection.json and the model to DIR/model")
     select.set_defaults(refuse=select.error)
@@ -97,8 +97,8 @@ def _seed(text: str) -> int:
 
 def _separator(text: str) -> str:
     text = "\t" if text == r"\t" else text
-    if len(text) != 1 or not text.isascii():
-        raise argparse.ArgumentTypeError(f"expected one ASCII character; received {text!r}")
+    if len(text) != 1 or not text.isascii() or text in '"\r\n':
+        raise argparse.ArgumentTypeError(f"expected one ASCII character, no quote and no line break; received {text!r}")
     return text
 
 

@@ -177,8 +177,9 @@ def test_wrong_data_ends_with_one_line_and_exit_code_2(houses, capsys, arguments
         (["x.csv", "--target", "y", "--criterion", "aic"], "argument --criterion: invalid choice: 'aic'"),
         (["x.csv", "--target", "y", "--seed", "-1"], "--seed: expected an integer from 0 to 2**32 - 1; received '-1'"),
         (["x.csv", "--target", "y", "--seed", str(2**32)], "--seed: expected an integer from 0 to 2**32 - 1; received"),
-        (["x.csv", "--target", "y", "--separator", ";;"], "--separator: expected one ASCII character; received ';;'"),
-        (["x.csv", "--target", "y", "--separator", "é"], "--separator: expected one ASCII character; received 'é'"),
+        (["x.csv", "--target", "y", "--separator", ";;"], "--separator: expected one ASCII character, no quote"),
+        (["x.csv", "--target", "y", "--separator", "é"], "and no line break; received 'é'"),
+        (["x.csv", "--target", "y", "--separator", '"'], "no quote and no line break; received '\"'"),
     ],
 )
 def test_incomplete_arguments_end_with_usage_and_exit_code_2(capsys, arguments, message):

@@ -162,14 +162,49 @@ def test_another_separator(tmp_path):
     path = tmp_path / "houses.csv"
     FRAME.write_csv(path, separator=";")
     assert read_table(path, "price", separator=";").frame.columns[:2] == ["size", "rooms"]
-    with pytest.raises(ArgumentError, match=r"received 'price'; name the --separator of the file, if it is no comma$"):
+    remedy = r"its first line has 6 of ';': name it by --separator ';'$"
+    with pytest.raises(ArgumentError, match=rf"received 'price'; {remedy}"):
         read_table(path, "price")
+    path.write_text(path.read_text().replace("2.5", "2,5"))
+    with pytest.raises(ArgumentError, match=rf"received a line with more than 1, parted by ','; {remedy}"):
+        read_table(path, "price")
+
+
+def test_a_line_with_more_fields_than_names_is_refused(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("a,b\n1,2\n1,000,3\n")
+    with pytest.raises(ArgumentError, match=r"^data: expected as many fields .* parted by ','; quote fields that hold"):
+        read_table(path, "a")
+
+
+@pytest.mark.parametrize("name", ["houses.tsv", "houses.tsv.gz", "houses.TSV"])
+def test_fields_of_a_tsv_file_are_parted_by_tabs(tmp_path, name):
+    path = tmp_path / name
+    content = FRAME.write_csv(separator="\t").encode()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    assert read_table(path, "price").frame.columns[:2] == ["size", "rooms"]
+    path.write_bytes(FRAME.write_csv(separator=";").encode())
+    if path.suffix != ".gz":
+        assert read_table(path, "price", separator=";").frame.columns[:2] == ["size", "rooms"]
+
+
+def test_the_line_by_which_excel_is_told_the_separator_is_taken(tmp_path):
+    path = tmp_path / "houses.csv"
+    path.write_bytes(b"\xef\xbb\xbfsep=;\r\n" + FRAME.write_csv(separator=";").encode())
+    assert read_table(path, "price").frame.columns[:2] == ["size", "rooms"]
+
+
+def test_a_separator_for_a_parquet_file_is_refused(tmp_path):
+    path = tmp_path / "houses.parquet"
+    FRAME.write_parquet(path)
+    with pytest.raises(ArgumentError, match=r"^separator: expected none for a Parquet file; received ';'; leave it"):
+        read_table(path, "price", separator=";")
 
 
 def test_blanks_do_not_count_and_usual_words_stand_for_missing_values(tmp_path):
     path = tmp_path / "adult.csv"
     path.write_text(
-        "age, work , income\n 39, State-gov, <=50K\n ?, Private , >50K\n NA, n/a, <=50K\n\n 50, Private, >50K\n"
+        "age, work , income\n 39, State-gov, <=50K\n #N/A, Private , >50K\n NA, n/a, <=50K\n\n 50, Private, >50K\n"
     )
     table = read_table(path, "income")
     assert table.frame.columns == ["age", "work"]
@@ -193,7 +228,7 @@ CSV = "a,b,c\n1,2,x\n2,1,y\n3,,x\n"
     ("name", "content", "target", "message"),
     [
         ("absent.csv", None, "a", "data: expected a CSV or Parquet file; received"),
-        ("table.xlsx", CSV, "a", "data: expected a name that ends with .csv or .parquet, or with .gz after it; "),
+        ("table.xlsx", CSV, "a", "data: expected a name that ends with .csv, .tsv or .parquet, or with .gz after it; "),
         ("table.csv", CSV, "d", "target: expected one of the columns of table.csv (a, b, c); received 'd'; name"),
         ("table.csv", "price,b\n1,2\n2,1\n", "prise", "target: expected one of the columns of table.csv (price, b); "),
         ("table.csv", CSV, "b", "target: expected a value of 'b' in every row; received 1 missing of 3; drop"),
@@ -210,6 +245,7 @@ CSV = "a,b,c\n1,2,x\n2,1,y\n3,,x\n"
             "a",
             "target: expected numbers or labels in 'a'; received numbers, and others (none); drop these rows if they",
         ),
+        ("table.csv", "a,b\n", "a", "data: expected rows below the names; received none; bring some"),
         ("table.csv", "", "a", "data: expected a readable csv file; received table.csv; the reader says: "),
     ],
 )

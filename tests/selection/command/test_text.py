@@ -64,7 +64,33 @@ def test_numbers_in_another_form_are_named_with_the_remedy(value):
     assert note.startswith(expected)
 
 
-@pytest.mark.parametrize("values", [["a", "b"], ["1,5", "low"], ["1.2.3.4", "1.2.3.5"], ["12:30:xx", "1"], ["$", "%"]])
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        (["2020-02-30", "2020-02-28"], "as it holds 2020-02-30 among dates"),
+        ([*(f"2020-01-{day}" for day in range(10, 31)), "soon"], "as it holds soon among dates"),
+        (["13/01/2020", "01/13/2020", "01/01/2020"], "as it holds 01/13/2020 among dates"),
+        (["31/12/2020 1:30 PM", "01/12/2020 2:30 AM"], "though 31/12/2020 1:30 PM looks like a date: write 2020-01-31"),
+    ],
+)
+def test_why_what_looks_like_dates_is_text_is_said(values, why):
+    column, _ = read_text(pl.Series("day", values))
+    (note,) = why_text(pl.DataFrame([column]))
+    assert note.startswith(f"day is taken for text, {why}")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["a", "b"],
+        ["2020-01-01", "unknown"],
+        ["10.1.2021.4", "1.2.3"],
+        ["1,5", "low"],
+        ["1.2.3.4", "1.2.3.5"],
+        ["12:30:xx", "1"],
+        ["$", "%"],
+    ],
+)
 def test_text_that_is_no_number_in_any_form_goes_without_a_word(values):
     column, notes = read_text(pl.Series("a", values))
     assert notes + why_text(pl.DataFrame([column])) == []

@@ -106,5 +106,4 @@ def _too_late_to_interrupt() -> Iterator[None]:
 def _load(arguments: Namespace) -> tuple[Table, list[str]]:
     if arguments.demo is not None:
         return breast_cancer(arguments.seed)
-    separator = arguments.separator or ","
-    return read_table(arguments.data, arguments.target, event=arguments.event, separator=separator), []
+    return read_table(arguments.data, arguments.target, event=arguments.event, separator=arguments.separator), []

@@ -3,6 +3,7 @@
 import codecs
 import difflib
 import gzip
+import re
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,12 @@ from .text import read_text, why_text, words_among_numbers
 
 # How files tell whether an event happened; compared in lower case.
 _EVENTS = {"1": 1.0, "1.0": 1.0, "true": 1.0, "0": 0.0, "0.0": 0.0, "false": 0.0}
+
+# What stands between the fields of a file of each kind, unless the user says otherwise; and what may, where it is not.
+_SEPARATORS = {"csv": ",", "tsv": "\t"}
+_OTHERS = ",;\t|"
+# The line before the names by which Excel is told the separator.
+_EXCEL = re.compile(rb'"?sep=(.)"?\r?\n', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -45,30 +52,33 @@ class Table:
         return {name: count for name, count in counts.items() if count}
 
 
-def read_table(path: Path, target: str, *, event: str | None = None, separator: str = ",") -> Table:
+def read_table(path: Path, target: str, *, event: str | None = None, separator: str | None = None) -> Table:
     """Read a CSV or Parquet file, compressed by gzip or not.
 
-    In a CSV file blanks around a name or a value do not count, and ``NA``, ``N/A``, ``NaN``, ``null``, ``?`` and
-    nothing stand for a missing value; see :func:`l0gates.selection.command.text.read_text`.
+    In a CSV file blanks around a name or a value do not count, and ``NA``, ``N/A``, ``#N/A``, ``NaN``, ``null``, ``?``
+    and nothing stand for a missing value; see :func:`l0gates.selection.command.text.read_text`.
 
     Parameters
     ----------
     path
-        Ends with ``.csv``, ``.parquet``, or either and ``.gz``.
+        Ends with ``.csv``, ``.tsv``, ``.parquet``, or one of them and ``.gz``.
     target
         The column to predict.
     event
         The column that tells whether ``target`` is the time of an event (1), or that of the last observation (0).
     separator
-        Between the fields of a CSV file.
+        Between the fields of a CSV file; None takes the comma, the tab for ``.tsv``, or what a first
+        line ``sep=;`` says.
 
     Raises
     ------
     ArgumentError
-        If there is no such file or column, the file cannot be read, the target is missing in a row or no number or
-        label, the event something else than 0 and 1, or no column can be used.
+        If there is no such file or column, the file cannot be read or has no rows, the target is missing in a row or no
+        number or label, the event something else than 0 and 1, or no column can be used.
     """
     frame, notes = _read_frame(path, separator)
+    if not frame.height and frame.width:
+        raise refusal("data", expected="rows below the names", received="none", remedy="bring some")
     notes += why_text(frame)
     for parameter, name in (("target", target), ("event", event)):
         if name is not None and name not in frame.columns:
@@ -99,41 +109,64 @@ def _no_column(parameter: str, name: str, columns: list[str], path: Path) -> Exc
     close = [alike[found] for found in difflib.get_close_matches(name.casefold(), alike, n=1)]
     guess = f"did you mean {close[0]!r}?" if close else "name one of them"
     if len(columns) == 1 and not close:
-        guess = "name the --separator of the file, if it is no comma"
+        guess = _named_separator(columns[0]) or "name the --separator of the file"
     return refusal(
         parameter, expected=f"one of the columns of {path.name} ({few(columns)})", received=repr(name), remedy=guess
     )
 
 
-def _read_frame(path: Path, separator: str) -> tuple[pl.DataFrame, list[str]]:
+def _named_separator(line: str, separator: str = "\0") -> str | None:
+    """Which other separator a first line seems to have, as what to do; None for none that stands there more often."""
+    best = max(_OTHERS, key=line.count)
+    if best == separator or line.count(best) <= line.count(separator):
+        return None
+    return f"its first line has {line.count(best)} of {best!r}: name it by --separator {best!r}"
+
+
+def _read_frame(path: Path, separator: str | None) -> tuple[pl.DataFrame, list[str]]:
     """The columns of a file, and what to say of them."""
     if not path.is_file():
         remedy = "name a file in this folder" if path.is_dir() else "there is no such file"
         raise refusal("data", expected="a CSV or Parquet file", received=str(path), remedy=remedy)
     kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
-    if kind not in ("csv", "parquet"):
+    if kind not in (*_SEPARATORS, "parquet"):
         raise refusal(
             "data",
-            expected="a name that ends with .csv or .parquet, or with .gz after it",
+            expected="a name that ends with .csv, .tsv or .parquet, or with .gz after it",
             received=path.name,
             remedy="convert or rename the file",
         )
+    if kind == "parquet" and separator is not None:
+        raise refusal("separator", expected="none for a Parquet file", received=repr(separator), remedy="leave it out")
     try:
-        zipped = path.suffix.lower() == ".gz"
+        content = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else None
         if kind == "parquet":
-            return pl.read_parquet(gzip.decompress(path.read_bytes()) if zipped else path, glob=False), []
-        content = path.read_bytes()
-        return _read_csv(gzip.decompress(content) if zipped else content, separator)
+            return pl.read_parquet(path if content is None else content, glob=False), []
+        return _read_csv(path.read_bytes() if content is None else content, separator, _SEPARATORS[kind])
     except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error) as error:
         reason = f"the reader says: {str(error).strip().splitlines()[0]}"
         remedy = f"convert it to UTF-8, {reason}" if "utf-8" in reason else reason
         raise refusal("data", expected=f"a readable {kind} file", received=path.name, remedy=remedy) from error
 
 
-def _read_csv(content: bytes, separator: str) -> tuple[pl.DataFrame, list[str]]:
+def _read_csv(content: bytes, separator: str | None, usual: str) -> tuple[pl.DataFrame, list[str]]:
     content = content.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
+    if told := _EXCEL.match(content):
+        content, usual = content[told.end() :], told[1].decode("ascii", "replace")
+    separator = separator or usual
     names = _header(content, separator)
-    columns = pl.read_csv(content, separator=separator, infer_schema_length=None, new_columns=names)
+    try:
+        columns = pl.read_csv(content, separator=separator, infer_schema_length=None, new_columns=names)
+    except pl.exceptions.PolarsError as error:
+        if "more fields" not in str(error):
+            raise
+        first = content.splitlines()[0].decode(errors="replace")
+        raise refusal(
+            "data",
+            expected="as many fields in each line as in the first",
+            received=f"a line with more than {len(names)}, parted by {separator!r}",
+            remedy=_named_separator(first, separator) or "quote fields that hold it, or name another --separator",
+        ) from error
     read = [read_text(column) for column in columns]
     frame, notes = pl.DataFrame([column for column, _ in read]), [note for _, found in read for note in found]
     return frame.filter(~pl.all_horizontal(pl.all().is_null())) if frame.width > 1 else frame, notes
@@ -145,7 +178,9 @@ def _header(content: bytes, separator: str) -> list[str]:
     Polars leaves quotes inside a name doubled, and of two columns of one name renames one: a copy of the target would
     pass for a column. So they are read as if they were values, and two of one name are refused.
     """
-    first = pl.read_csv(content, separator=separator, has_header=False, n_rows=1, infer_schema=False).row(0)
+    first = pl.read_csv(
+        content, separator=separator, has_header=False, n_rows=1, infer_schema=False, truncate_ragged_lines=True
+    ).row(0)
     names = [(name or "").strip() or f"column_{number}" for number, name in enumerate(first)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

@@ -7,9 +7,12 @@ import polars as pl
 from ..encoding.accepted import few
 
 # How files spell a missing value; compared in lower case and without blanks around.
-_MISSING = ("", "na", "n/a", "nan", "null", "?")
+_MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "?")
 # A number but for a decimal comma, separators of thousands, a currency or a per cent sign.
 _FORMATTED = r"^[-+]?[$€£¥]? ?[-+]?(\d+|\d{1,3}([.,' ]\d{3})+)([.,]\d+)?( ?[%$€£¥])?$"
+# What looks like a date, and how those are written that are read.
+_DATE = r"^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})($|[ T])"
+_FORMS = ("%Y-%m-%d", "%Y/%m/%d", *(f"%{a}{sep}%{b}{sep}%Y" for a, b in ("dm", "md") for sep in "/.-"))
 _DAY_AND_MONTH = r"^(\d{1,2})([/.-])(\d{1,2})\b"
 
 
@@ -67,13 +70,15 @@ def _dates(text: pl.Series) -> pl.Series | None:
 
 
 def why_text(frame: pl.DataFrame) -> list[str]:
-    """What to say of columns that are taken for text though their values look like numbers."""
+    """What to say of columns that are taken for text though their values look like numbers or dates."""
     notes, formatted = [], {}
     for column in frame.select(pl.col(pl.String)):
         if words := words_among_numbers(column):
             notes.append(f"{column.name} is taken for text, as it holds {few(words)} among numbers")
         elif found := _formatted_number(column):
             formatted[column.name] = found
+        elif why := _why_no_dates(column):
+            notes.append(f"{column.name} is taken for text, {why}")
     if formatted:
         notes.append(
             f"taken for text, as no plain numbers: {few([f'{name} ({found})' for name, found in formatted.items()])}; "
@@ -96,3 +101,17 @@ def words_among_numbers(column: pl.Series) -> list[str]:
     values = column.drop_nulls().unique()
     words = values.filter(values.cast(pl.Float64, strict=False).is_null())
     return sorted(words.to_list()) if 0 < len(words) < 0.1 * len(values) else []
+
+
+def _why_no_dates(column: pl.Series) -> str | None:
+    """Why a column of text is none of dates, where most of its values look like dates."""
+    values = column.drop_nulls().unique(maintain_order=True)
+    alike = values.filter(values.str.contains(_DATE))
+    if len(alike) <= 0.9 * len(values):
+        return None
+    days = values.str.extract(r"^([^ T]*)")
+    read = max((days.str.to_date(form, strict=False) for form in _FORMS), key=lambda found: found.count())
+    others = values.filter(read.is_null())
+    if not len(others):
+        return f"though {alike[0]} looks like a date: write 2020-01-31, or 2020-01-31 10:30"
+    return f"as it holds {few(others.to_list())} among dates"
