@@ -1,5 +1,7 @@
 """Which task a target is, and the message for each that is none."""
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -71,6 +73,17 @@ def test_a_column_vector_is_one_column_with_scikit_learns_warning():
     assert objective.target.shape == (30,)
 
 
+def test_decimals_are_floats():
+    for y in (pd.Series([Decimal("1.5"), Decimal("2")]), pl.Series([Decimal("1.5"), Decimal("2")])):
+        found = plain(y)
+        assert (found.dtype, found.tolist()) == (np.float64, [1.5, 2.0])
+
+
+def test_an_array_of_which_nothing_is_masked_is_a_plain_one():
+    found = plain(np.ma.masked_array([1, 2], mask=[False, False]))
+    assert (type(found), found.tolist()) == (np.ndarray, [1, 2])
+
+
 @pytest.mark.parametrize(
     ("y", "options", "message"),
     [
@@ -85,11 +98,26 @@ def test_a_column_vector_is_one_column_with_scikit_learns_warning():
         (pd.Series(["a", "b", pd.NA]), {}, "target: expected finite values; received a missing value in row 2; drop"),
         (pd.Series([1, pd.NA], dtype="Int64"), {}, "target: expected finite values; received NaN in row 1"),
         (
+            np.ma.masked_array([0, 1, 0], mask=[False, True, False]),
+            {},
+            "target: expected finite values; received a missing value in row 1; drop these rows",
+        ),
+        (
             np.array(["a", 1], dtype=object),
             {},
             "target: expected labels of one type (Unknown label type: unknown); received values of type int, str; conv",
         ),
-        (np.array(["2020-01-01"], "M8[D]"), {}, "target: expected numbers or labels; received datetime64[D]; convert"),
+        (
+            np.array(["2020-01-01"], "M8[D]"),
+            {},
+            "target: expected numbers or labels; received datetime64[D]; convert it to numbers, of days say",
+        ),
+        (
+            pd.DataFrame({"time": [pd.Timedelta(days=1)], "event": [True]}),
+            {},
+            "target: expected labels of one type (Unknown label type: unknown); received values of type Timedelta, "
+            "bool; convert it to numbers, of days say",
+        ),
         (np.ones(4), {}, "target: expected at least two values; received a constant; choose another"),
         (np.ones(4), {"task": "regression"}, "target: expected at least two values; received a constant; choose anot"),
         (np.ones(4), {"task": "classification"}, "target: expected at least two classes; received one class; bring ro"),

@@ -3,6 +3,8 @@
 It stands apart because the same checks hold where an objective is made and where other rows are scored.
 """
 
+import datetime
+from decimal import Decimal
 from numbers import Real
 from typing import Any
 
@@ -10,6 +12,8 @@ import numpy as np
 import scipy.sparse
 
 from ...errors import refusal
+
+_AS_NUMBERS = "convert it to numbers, of days say"
 
 # What NumPy calls labels and numbers: bool, int, unsigned, float, str.
 _KINDS = "biufU"
@@ -38,14 +42,15 @@ def plain(y: Any) -> np.ndarray:
             received="None (the estimator requires y to be passed, but the target y is None)",
             remedy="pass y",
         )
-    y = y.toarray() if scipy.sparse.issparse(y) else y
+    y = _unmasked(y.toarray() if scipy.sparse.issparse(y) else y)
     y = y if isinstance(y, np.ndarray) else _array(y)
     if y.dtype.names is not None:
         return _filled(y)
     if y.dtype == object:
         y = _of_one_type(y)
     if y.dtype.kind not in _KINDS and y.dtype != object:
-        raise refusal("target", expected="numbers or labels", received=y.dtype, remedy="convert it")
+        remedy = _AS_NUMBERS if y.dtype.kind in "mM" else "convert it"
+        raise refusal("target", expected="numbers or labels", received=y.dtype, remedy=remedy)
     if y.ndim == 2 and y.shape[1] == 1:
         from sklearn.utils import column_or_1d
 
@@ -63,6 +68,24 @@ def plain(y: Any) -> np.ndarray:
             remedy="drop these rows",
         )
     return _filled(y)
+
+
+def _unmasked(y: Any) -> Any:
+    """A masked array of which nothing is masked as a plain one."""
+    if not isinstance(y, np.ma.MaskedArray):
+        return y
+    if np.ma.is_masked(y):
+        raise _missing_in(np.ma.getmaskarray(y))
+    return y.data
+
+
+def _missing_in(missing: np.ndarray) -> Exception:
+    return refusal(
+        "target",
+        expected="finite values",
+        received=f"a missing value in row {_first(missing)}",
+        remedy="drop these rows",
+    )
 
 
 def _array(y: Any) -> np.ndarray:
@@ -89,29 +112,25 @@ def _first(wrong: np.ndarray) -> int:
 
 
 def _of_one_type(y: np.ndarray) -> np.ndarray:
-    """An object array as what its elements are; strings stay objects, as scikit-learn's classes do."""
+    """An object array as what its elements are: decimals are floats; strings stay objects, as in scikit-learn."""
     missing = np.array([is_missing(value) for value in y.ravel()], dtype=bool).reshape(y.shape)
     if missing.any():
-        raise refusal(
-            "target",
-            expected="finite values",
-            received=f"a missing value in row {_first(missing)}",
-            remedy="drop these rows",
-        )
+        raise _missing_in(missing)
     types = {type(value) for value in y.ravel()}
     if all(issubclass(kind, str) for kind in types):
         return y
     booleans = [issubclass(kind, bool | np.bool_) for kind in types]
     # The columns of a data frame may have a type each, such as times and events.
     mixed = any(booleans) and not all(booleans) and y.ndim == 1
-    if not mixed and all(issubclass(kind, Real | np.bool_) for kind in types):
-        return np.array(y.tolist())
+    if not mixed and all(issubclass(kind, Real | np.bool_ | Decimal) for kind in types):
+        return y.astype(np.float64) if Decimal in types else np.array(y.tolist())
     names = ", ".join(sorted(kind.__name__ for kind in types))
+    of_time = any(issubclass(kind, datetime.timedelta | datetime.date) for kind in types)
     raise refusal(
         "target",
         expected="labels of one type (Unknown label type: unknown)",
         received=f"values of type {names}",
-        remedy="convert them to strings, or to numbers",
+        remedy=_AS_NUMBERS if of_time else "convert them to strings, or to numbers",
     )
 
 
