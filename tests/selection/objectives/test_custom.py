@@ -102,7 +102,8 @@ def test_a_restored_one_asks_for_its_loss_only_where_it_is_needed():
         ),
         (
             lambda outputs, target: (outputs - target).square(),
-            "loss: expected a tensor of shape (20,); received shape (20, 20); leave out the reduction",
+            "loss: expected a tensor of shape (20,); received shape (20, 20); leave out the reduction, or take "
+            "outputs[:, 0], which has the target's shape",
         ),
         (
             lambda outputs, target: outputs.detach().numpy()[:, 0],
@@ -115,7 +116,12 @@ def test_a_restored_one_asks_for_its_loss_only_where_it_is_needed():
         (
             lambda outputs, target: (outputs[:, 0] - target).square() - target.mean(),
             "loss: expected the loss of a row to depend on that row alone; received another with fewer rows; "
-            "leave out what is taken over the batch",
+            "leave out what is taken over the batch, or take outputs[:, 0], which has the target's shape",
+        ),
+        (
+            lambda outputs, target: (outputs - target).square().mean(-1),
+            "loss: expected the loss of a row to depend on that row alone; received another with fewer rows; "
+            "leave out what is taken over the batch, or take outputs[:, 0], which has the target's shape",
         ),
         (
             lambda outputs, target: (outputs[:, 0] - target).square() - 10,

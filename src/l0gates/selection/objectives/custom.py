@@ -166,10 +166,17 @@ def _check_loss(loss: Loss, constant: Tensor, target: Tensor) -> None:
     """Refuse a loss that is not one of each row for itself."""
     outputs = constant.expand(len(target), -1).clone().requires_grad_()
     losses = loss(outputs, target)
+    # Outputs of shape (rows, 1) beside a target of shape (rows,) make a table of all pairs of rows.
+    paired = (
+        ", or take outputs[:, 0], which has the target's shape" if (outputs.shape[1], target.ndim) == (1, 1) else ""
+    )
     if not isinstance(losses, Tensor) or losses.shape != (len(target),):
         received = f"shape {tuple(losses.shape)}" if isinstance(losses, Tensor) else type(losses).__name__
         raise refusal(
-            "loss", expected=f"a tensor of shape ({len(target)},)", received=received, remedy="leave out the reduction"
+            "loss",
+            expected=f"a tensor of shape ({len(target)},)",
+            received=received,
+            remedy=f"leave out the reduction{paired}",
         )
     if not losses.requires_grad:
         raise refusal("loss", expected="a gradient", received="none", remedy="compute it from the outputs with torch")
@@ -179,5 +186,5 @@ def _check_loss(loss: Loss, constant: Tensor, target: Tensor) -> None:
             "loss",
             expected="the loss of a row to depend on that row alone",
             received="another with fewer rows",
-            remedy="leave out what is taken over the batch",
+            remedy=f"leave out what is taken over the batch{paired}",
         )
