@@ -81,6 +81,29 @@ def test_names_that_begin_alike_keep_bars_apart():
     assert all(len(label) < 40 for label in figure.data[0].y)
 
 
+def test_long_names_that_differ_at_their_end_are_told_apart():
+    path, _, kept = path_of(4, 3)
+    names = [f"preprocessing__onehotencoder__workclass_{i}" for i in ("Private", "State-gov", "Without-pay", "?")]
+    figure = plots.path_figure(path, names, kept, template=None)
+    assert labels(figure)[1:] == [
+        "preprocessing__…lass_Private",
+        "preprocessing__…ss_State-gov",
+        "preprocessing__…_Without-pay",
+    ]
+    same = plots.path_figure(path, ["the same name" * 5] * 4, kept, template=None)
+    assert len(set(labels(same))) == 4
+
+
+def test_sizes_stand_at_the_axis_of_the_tradeoff():
+    few = plots.tradeoff_figure(candidates_of([1, 2], 2, 20), {"all": 0.8, "rows": "held out"}, template=None)
+    assert few.layout.xaxis.dtick == 1
+    sizes = [28, 30, 32, 40, 60, 90]
+    many = plots.tradeoff_figure(candidates_of(sizes, 30, 2000), {"all": 0.8, "rows": "held out"}, template=None)
+    assert list(many.layout.xaxis.tickvals) == [28, 32, 40, 60, 90]
+    long = plots.tradeoff_figure(candidates_of([*range(1, 1001)], 30, 2000), {"all": 0.8, "rows": ""}, template=None)
+    assert 8 <= len(long.layout.xaxis.tickvals) <= 11
+
+
 def test_what_looks_like_a_tag_in_a_name_is_shown_and_not_obeyed():
     path, _, kept = path_of(2, 1)
     names, shown = ["<b>&", "age<30, <i>"], ("&lt;b&gt;&amp;", "age&lt;30, &lt;i&gt;")

@@ -21,13 +21,16 @@ _NAMED = 12
 _BARS = 40
 # Lines of columns that are dropped: more of them cannot be told apart.
 _DROPPED = 200
+# Labels of an axis of sizes.
+_TICKS = 10
 # Legible on white and on black.
 _KEPT, _GREY, _PALE = "#2f8fd0", "rgba(128, 128, 128, 0.9)", "rgba(128, 128, 128, 0.45)"
 _COLOURS = (
     "#2f8fd0", "#e07b39", "#3fa66b", "#d1495b", "#8f6fd0", "#b08a2e",
     "#2aa5a5", "#d067a6", "#7a9a2f", "#6b86e0", "#c0703f", "#5fae9c",
 )  # fmt: skip
-_LONGEST = 28
+# A longer name is cut in the middle: many differ at their end alone.
+_LONGEST, _TAIL = 28, 12
 
 
 def path_figure(path: SelectionPath, names: Sequence[str], support: np.ndarray, *, template: str | None) -> Any:
@@ -35,6 +38,7 @@ def path_figure(path: SelectionPath, names: Sequence[str], support: np.ndarray, 
     figure = go.Figure()
     closing = _last_open(path)
     kept = sorted(np.flatnonzero(support), key=lambda column: -closing[column])
+    labels = _distinct([_short(names[int(column)]) for column in kept])
     dropped = sorted(np.flatnonzero(~support), key=lambda column: -closing[column])
     if dropped:
         shown = dropped[:_DROPPED]
@@ -53,7 +57,7 @@ def path_figure(path: SelectionPath, names: Sequence[str], support: np.ndarray, 
             y=path.active_probs[:, column],
             text=[_literal(names[int(column)])] * len(path.alphas),
             mode="lines",
-            name=_short(names[int(column)]) if alone else f"kept ({len(kept)})",
+            name=labels[place] if alone else f"kept ({len(kept)})",
             showlegend=alone or place == 0,
             legendgroup=None if alone else "kept",
             line={"color": _COLOURS[place] if alone else _KEPT, "width": 2.5 if alone else 1.5},
@@ -126,12 +130,22 @@ def tradeoff_figure(candidates: Candidates, scores: dict[str, Any], *, template:
             hovertemplate="%{x} columns<br>%{y:.4f}<extra></extra>",
         )
     log = most > 30 and candidates.n_kept[candidates.chosen] > 0
-    figure.update_xaxes(
-        title="columns kept", **({"type": "log", "dtick": "D2"} if log else {"range": [-0.3, most + 0.7]})
-    )
+    axis: dict[str, Any] = {"range": [-0.3, most + 0.7], "dtick": 1 if most <= _TICKS else None}
+    if log:
+        axis = {"type": "log", "tickvals": _ticks(candidates.n_kept[[*others, candidates.chosen]]), "tickformat": ",d"}
+    figure.update_xaxes(title="columns kept", **axis)
     figure.update_yaxes(title=f"{candidates.score_name}, out of fold, ± standard error")
     title = f"{int(candidates.n_kept[candidates.chosen])} of {n_features:,} columns chosen"
     return _finished(figure, title, template)
+
+
+def _ticks(sizes: np.ndarray) -> list[int]:
+    """Of sizes those that can stand beside each other on a logarithmic axis."""
+    shown: list[int] = []
+    for size in np.unique(sizes):
+        if not shown or size >= shown[-1] * (sizes.max() / sizes.min()) ** (1 / _TICKS):
+            shown.append(int(size))
+    return shown
 
 
 def _near(score: float, others: np.ndarray) -> bool:
@@ -168,7 +182,7 @@ def _literal(name: str) -> str:
 
 
 def _short(name: str) -> str:
-    return _literal(name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…")
+    return _literal(name if len(name) <= _LONGEST else f"{name[: _LONGEST - _TAIL - 1]}…{name[-_TAIL:]}")
 
 
 def _distinct(labels: list[str]) -> list[str]:

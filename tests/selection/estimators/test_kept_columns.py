@@ -107,6 +107,15 @@ def test_where_nothing_is_kept_there_are_no_columns(library, output):
         assert selector.transform(frame).shape[1] == 0
 
 
+@pytest.mark.parametrize("names", [[2019, 2020, 2021, 2022, 2023, 2024], [("a", i) for i in range(6)]])
+def test_figures_show_names_that_are_no_text(names):
+    frame = pd.DataFrame(X)
+    frame.columns = pd.MultiIndex.from_tuples(names) if isinstance(names[0], tuple) else names
+    selector = L0FeatureSelector(**LINEAR, n_features_to_select=2).fit(frame, Y)
+    shown = {label for trace in selector.plot_importance().data for label in trace.y}
+    assert shown == set(map(str, names))
+
+
 def test_integer_names_in_another_order_are_refused(tmp_path):
     frame = pd.DataFrame(X, columns=[10, 20, 30, 40, 50, 60])
     selector = L0FeatureSelector(**LINEAR, n_features_to_select=2).fit(frame, Y)

@@ -70,8 +70,9 @@ class Kept:
         return self
 
     def _names(self) -> list[str]:
-        names = getattr(self, "feature_names_in_", None)
-        return [f"x{i}" for i in range(len(self._fitted().support_))] if names is None else [str(n) for n in names]
+        fitted = self._fitted()
+        # Those of a data frame that are no text too, of which scikit-learn knows none.
+        return [f"x{i}" for i in range(len(self.support_))] if fitted._columns is None else list(fitted._columns)
 
     def save(self, folder: str | Path) -> None:
         """Write the fitted estimator to a folder of JSON and safetensors, whole or not at all.
