@@ -60,7 +60,7 @@ def read_folder(folder: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarra
         if not isinstance(values, dict):
             raise ValueError(f"no object in {_VALUES}")
         return values, load_file(folder / _ARRAYS)
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, RecursionError, ValueError, SafetensorError) as error:
         raise refusal(
             "folder",
             expected=f"a folder with {_VALUES} and {_ARRAYS}",

@@ -156,9 +156,12 @@ def test_folders_that_cannot_be_loaded_are_refused(tmp_path):
         L0Regressor.load(tmp_path / "nowhere")
     values = tmp_path / "model" / "values.json"
     text = values.read_text()
-    values.write_text("[]")
-    with pytest.raises(ArgumentError, match=r"^folder: expected a folder with values.json and arrays.safetensors; re"):
-        L0Regressor.load(tmp_path / "model")
+    for wrong in ("[]", "[" * 100_000):
+        values.write_text(wrong)
+        with pytest.raises(
+            ArgumentError, match=r"^folder: expected a folder with values.json and arrays.safetensors; "
+        ):
+            L0Regressor.load(tmp_path / "model")
     values.write_text(text)
     (tmp_path / "model" / "arrays.safetensors").write_bytes(b"\x80\x04")  # a pickle's first bytes
     with pytest.raises(ArgumentError, match=r"^folder: expected a folder with values.json and arrays.safetensors; re"):
