@@ -72,10 +72,29 @@ def test_poisson_loss_is_half_the_deviance_and_its_score_the_explained_part():
     weight = np.arange(30.0)
     expected = metrics.d2_tweedie_score(counts, rates, power=1, sample_weight=weight)
     assert objective.score(outputs, counts, weight=weight) == pytest.approx(expected)
-    losses = torch.tensor(losses_of(objective, outputs))
+
+
+def test_the_deviance_of_counts_is_poissons_likelihood():
+    counts = np.tile([3.0, 4.0, 5.0], 10)
+    objective = make_objective(counts, loss="poisson")
+    outputs = torch.linspace(-0.1, 0.1, 30)[:, None]
+    rates = objective.decode(outputs)
     likelihood = stats.poisson.logpmf(counts, rates).sum() - stats.poisson.logpmf(counts, counts.mean()).sum()
-    null = objective.deviance(torch.tensor(losses_of(objective, torch.zeros(30, 1))))
-    assert (null - objective.deviance(losses)).item() == pytest.approx(likelihood, rel=1e-4)
+    gain = deviance_of(objective, torch.zeros(30, 1)) - deviance_of(objective, outputs)
+    assert gain == pytest.approx(likelihood, rel=1e-4)
+
+
+def test_counts_that_are_more_scattered_than_poissons_tell_as_much_less():
+    """A hundredfold count is one of dispersion 100: it tells what the count does, up to a constant."""
+    counts = DRAWS.poisson(DRAWS.gamma(0.5, 8.0, 200)).astype(float)
+    outputs = torch.randn(200, 1) * 0.3
+    once, hundredfold = (make_objective(each, loss="poisson") for each in (counts, 100 * counts))
+    gains = [deviance_of(each, torch.zeros(200, 1)) - deviance_of(each, outputs) for each in (once, hundredfold)]
+    assert gains[0] == pytest.approx(gains[1], rel=1e-4)
+    half = metrics.mean_poisson_deviance(counts, once.decode(outputs)) / 2
+    dispersions = np.linspace(1, 50, 100_000)
+    best = (half / dispersions + np.log(dispersions) / 2).min()
+    assert deviance_of(once, outputs) == pytest.approx(200 * best, rel=1e-5)
 
 
 def test_a_wild_output_has_a_large_poisson_loss_and_not_an_infinite_one():

@@ -97,11 +97,11 @@ class Regression(Objective):
         return elements * self._unit.to(elements) if self._name == "poisson" else elements
 
     def deviance(self, losses: Tensor) -> Tensor:
-        """Minus the log-likelihood at its best scale, one for all standardised outputs; for counts there is none.
+        """Minus the log-likelihood at its best scale, one for all standardised outputs.
 
         Normal for the squared error, Laplace for the absolute, asymmetric Laplace for a quantile, between normal and
-        Laplace for Huber's, Poisson for counts. Several outputs count as many as they are in effect, see
-        :func:`l0gates.selection.objectives.base.effective_outputs`.
+        Laplace for Huber's, for counts Poisson with a dispersion of 1 or more. Several outputs count as many as they
+        are in effect, see :func:`l0gates.selection.objectives.base.effective_outputs`.
         """
         mean = losses.double().mean(-1) / self.n_outputs
         return losses.shape[-1] * self._effective_outputs * self._loss.minus_log_likelihood(mean)
