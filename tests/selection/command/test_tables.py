@@ -213,6 +213,24 @@ def test_blanks_do_not_count_and_usual_words_stand_for_missing_values(tmp_path):
     assert table.target.tolist() == ["<=50K", ">50K", "<=50K", ">50K"]
 
 
+def test_columns_without_a_name_are_said(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text(",a,y\n0,3,1\n1,5,2\n2,4,3\n")
+    table = read_table(path, "y")
+    assert table.frame.columns == ["column_0", "a"]
+    assert table.notes == ["columns without a name, such as row numbers, are columns too: column_0"]
+
+
+def test_numbers_and_dates_that_a_parquet_file_stores_as_text_are_said(tmp_path):
+    path = tmp_path / "table.parquet"
+    pl.DataFrame(
+        {"size": ["1.5", None, "2"], "day": ["2020-01-31"] * 3, "zip": ["007", "7", "1"], "y": [1, 2, 3]}
+    ).write_parquet(path)
+    size, day = read_table(path, "y").notes
+    assert size == "size is taken for text, as its numbers are stored as text: convert it"
+    assert day.startswith("day is taken for text, though 2020-01-31 looks like a date: write")
+
+
 def test_nested_columns_are_left_out_and_named(tmp_path):
     path = tmp_path / "table.parquet"
     pl.DataFrame({"a": [[1], [2], [3]], "b": [1, 2, 3], "c": [0.5, 1.5, 2.5]}).write_parquet(path)

@@ -154,7 +154,9 @@ def _read_csv(content: bytes, separator: str | None, usual: str) -> tuple[pl.Dat
     if told := _EXCEL.match(content):
         content, usual = content[told.end() :], told[1].decode("ascii", "replace")
     separator = separator or usual
-    names = _header(content, separator)
+    given = _header(content, separator)
+    names = [name or f"column_{number}" for number, name in enumerate(given)]
+    _refuse_duplicates(names)
     try:
         columns = pl.read_csv(content, separator=separator, infer_schema_length=None, new_columns=names)
     except pl.exceptions.PolarsError as error:
@@ -169,25 +171,29 @@ def _read_csv(content: bytes, separator: str | None, usual: str) -> tuple[pl.Dat
         ) from error
     read = [read_text(column) for column in columns]
     frame, notes = pl.DataFrame([column for column, _ in read]), [note for _, found in read for note in found]
+    unnamed = [name for name, own in zip(names, given, strict=True) if not own]
+    notes += [f"columns without a name, such as row numbers, are columns too: {few(unnamed)}"] if unnamed else []
     return frame.filter(~pl.all_horizontal(pl.all().is_null())) if frame.width > 1 else frame, notes
 
 
 def _header(content: bytes, separator: str) -> list[str]:
-    """The names in the first line, without blanks around; those of columns without one are made of their number.
+    """The names in the first line, without blanks around; nothing for columns without one.
 
     Polars leaves quotes inside a name doubled, and of two columns of one name renames one: a copy of the target would
-    pass for a column. So they are read as if they were values, and two of one name are refused.
+    pass for a column. So they are read as if they were values.
     """
     first = pl.read_csv(
         content, separator=separator, has_header=False, n_rows=1, infer_schema=False, truncate_ragged_lines=True
     ).row(0)
-    names = [(name or "").strip() or f"column_{number}" for number, name in enumerate(first)]
+    return [(name or "").strip() for name in first]
+
+
+def _refuse_duplicates(names: list[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise refusal(
             "data", expected="column names that differ", received=f"twice: {few(twice)}", remedy="rename or drop one"
         )
-    return names
 
 
 def _missing(column: pl.Series) -> int:

@@ -79,6 +79,8 @@ def why_text(frame: pl.DataFrame) -> list[str]:
             formatted[column.name] = found
         elif why := _why_no_dates(column):
             notes.append(f"{column.name} is taken for text, {why}")
+        elif _holds_numbers(column):
+            notes.append(f"{column.name} is taken for text, as its numbers are stored as text: convert it")
     if formatted:
         notes.append(
             f"taken for text, as no plain numbers: {few([f'{name} ({found})' for name, found in formatted.items()])}; "
@@ -92,6 +94,13 @@ def _formatted_number(column: pl.Series) -> str | None:
     values = column.drop_nulls()
     others = values.filter(values.cast(pl.Float64, strict=False).is_null())
     return str(others[0]) if len(others) and values.str.contains(_FORMATTED).all() else None
+
+
+def _holds_numbers(column: pl.Series) -> bool:
+    """Whether all values are numbers, which floats can tell apart; in a CSV file those are read as numbers."""
+    values = column.drop_nulls().unique()
+    numbers = values.cast(pl.Float64, strict=False)
+    return len(values) > 0 and not numbers.null_count() and numbers.n_unique() == len(values)
 
 
 def words_among_numbers(column: pl.Series) -> list[str]:
