@@ -1,4 +1,6 @@
-"""Rows that cannot be learned from or scored are refused before anything is trained."""
+"""Rows that cannot be learned from or scored are refused before anything is trained; short scores are said."""
+
+import warnings
 
 import numpy as np
 import pytest
@@ -66,3 +68,23 @@ def test_rows_without_a_score_are_refused_before_training(estimator, parameters,
     with pytest.raises(ArgumentError) as refusal:
         estimator(**LINEAR, **parameters).fit_with_progress(X, progress=trained, **arguments)
     assert str(refusal.value).startswith(message)
+
+
+def test_columns_that_are_missed_are_said_where_the_criterion_chose():
+    """Of forty weak columns none is worth its price alone; all together explain nearly half of the target."""
+    X = np.random.default_rng(0).standard_normal((200, 40))
+    y = 0.15 * X.sum(1) + np.random.default_rng(1).standard_normal(200)
+    with pytest.warns(
+        UserWarning, match="^no column was kept: none is worth its price, though all of them predict bet"
+    ):
+        L0Regressor(**LINEAR).fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        L0Regressor(**LINEAR, n_features_to_select=1).fit(X, y)
+    with pytest.warns(UserWarning, match="^all columns predict far better than those kept") as caught:
+        fitted = L0Regressor(**LINEAR).fit(np.column_stack([X, 3 * X[:, 0]]), y + 2 * X[:, 0])
+    scores = fitted.scores_
+    assert str(caught[0].message) == (
+        f"all columns predict far better than those kept (R2 {scores['all']:.3f} against {scores['kept']:.3f}): "
+        "criterion='lowest_loss' or n_features_to_select keeps more"
+    )

@@ -20,6 +20,9 @@ from ..results import Candidates, SelectionPath
 from .notes import warn
 from .prepare import Prepared
 
+# The score by which all columns may surpass those kept without a word: a price is paid for each column.
+_SHORTFALL = 0.05
+
 
 class Outcome:
     """What a fit leaves on its estimator.
@@ -52,8 +55,6 @@ class Outcome:
         estimator.n_iter_, estimator.left_out_ = self._n_iter(), self._encoder.dropped_
         # Without the rows of the target.
         estimator.objective_ = restore(self._problem.objective.state(), loss=_own_loss(estimator))
-        if not estimator.support_.any():
-            warn(f"no column was kept: {_why_none(estimator)}")
         kept, everything = self._final_models()
         if estimator._predicts:
             estimator.model_ = self._model(kept, selection.support)
@@ -73,6 +74,21 @@ class Outcome:
             **{name: score for name, (score, _) in scores.items()},
             **{f"{name}_error": error for name, (_, error) in scores.items()},
         }
+        self._warn()
+
+    def _warn(self) -> None:
+        """Say so where nothing was kept, or far too little where it was left to the criterion."""
+        estimator, scores = self._estimator, self._estimator.scores_
+        left_to_it = estimator.fdr is None and not estimator.stability and estimator.n_features_to_select == "auto"
+        # The score of a user's own loss has a unit of its own.
+        short = -scores["difference"] > max(_SHORTFALL, 3 * scores["difference_error"]) and _own_loss(estimator) is None
+        better = f"({scores['name']} {scores['all']:.3f} against {scores['kept']:.3f})"
+        if not estimator.support_.any():
+            worth = f"none is worth its price, though all of them predict better than a constant does {better}"
+            warn(f"no column was kept: {worth if left_to_it and short else _why_none(estimator)}")
+        elif left_to_it and short:
+            more = "criterion='lowest_loss' or " if estimator.criterion == "ebic" else ""
+            warn(f"all columns predict far better than those kept {better}: {more}n_features_to_select keeps more")
 
     def _row_scores(
         self, fit: tuple[Refit, int], support: np.ndarray, y: np.ndarray, weight: np.ndarray | None
