@@ -20,6 +20,9 @@ from ..results import Candidates, SelectionPath
 from .notes import warn
 from .prepare import Prepared
 
+# Rows drawn beyond which a model for predictions gains nothing, 60 epochs of 51,200: on 200,000 rows of Friedman #1
+# the R2 on new rows was .9591 after 3,000 steps as after 11,718.
+_DRAWN = 3_072_000
 # The score by which all columns may surpass those kept without a word: a price is paid for each column.
 _SHORTFALL = 0.05
 
@@ -230,9 +233,13 @@ def _why_none(estimator: Any) -> str:
 
 
 def final_iter(problem: Problem) -> int:
-    """Steps in which a model for predictions is refitted."""
+    """Steps in which a model for predictions is refitted.
+
+    The epochs of the task, until more rows drawn gain nothing; never less than one.
+    """
     n_rows = len(problem.table)
-    return max(problem.training.max_iter, problem.objective.epochs * n_rows // problem.training.batch_size_for(n_rows))
+    drawn = max(min(problem.objective.epochs * n_rows, _DRAWN), n_rows)
+    return max(problem.training.max_iter, drawn // problem.training.batch_size_for(n_rows))
 
 
 def _summary(row_scores: np.ndarray, weight: np.ndarray | None) -> tuple[float, float]:
