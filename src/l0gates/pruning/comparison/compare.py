@@ -74,7 +74,7 @@ def _redrawn(tensor: Tensor, batch: int | None, batch_size: int, generator: torc
         drawn = torch.randn(shape, generator=generator, device="cpu")
         return drawn.to(tensor.device, tensor.dtype)
     if whole:
-        return tensor[torch.arange(shape[0]).to(tensor.device) % tensor.shape[0]] if shape else tensor
+        return tensor[torch.arange(shape[0], device="cpu").to(tensor.device) % tensor.shape[0]] if shape else tensor
     index = torch.randint(max(tensor.numel(), 1), shape, generator=generator, device="cpu").to(tensor.device)
     return tensor.reshape(-1)[index]
 
