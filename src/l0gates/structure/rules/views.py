@@ -102,13 +102,18 @@ def pixel_shuffle(ties: Ties, node: Node) -> Blocks:
     return [block.moved(lambda dim: dim - (dim > axis)) for block in blocks]
 
 
-def pixel_unshuffle(ties: Ties, node: Node) -> Blocks:
-    """A square of pixels becomes channels, which go together."""
-    source = first(node)
-    rank = rank_of(source)
-    square = shape_of(node)[-3] // shape_of(source)[-3]
-    blocks = ties.drop(ties.of(source), [rank - 2, rank - 1], "becomes channels")
-    return _along(blocks, rank - 3, lambda ids, axis: ids.repeat_interleave(square, axis))
+def into_channels(reason: str) -> Callable[[Ties, Node], Blocks]:
+    """The rule of an operator that makes several channels of one, which stand side by side and go together."""
+
+    def rule(ties: Ties, node: Node) -> Blocks:
+        source = first(node)
+        rank = rank_of(source)
+        channel = rank - 3
+        many = shape_of(node)[channel] // shape_of(source)[channel]
+        blocks = ties.drop(ties.of(source), [rank - 2, rank - 1], reason)
+        return _along(blocks, channel, lambda ids, axis: ids.repeat_interleave(many, axis))
+
+    return rule
 
 
 def channel_shuffle(ties: Ties, node: Node) -> Blocks:
@@ -141,15 +146,6 @@ def unfold(ties: Ties, node: Node) -> Blocks:
     """Windows along one dimension, whose entries become a last one."""
     source = first(node)
     return ties.drop(ties.of(source), positive(arguments(node)["dimension"], rank_of(source)), "is cut into windows")
-
-
-def im2col(ties: Ties, node: Node) -> Blocks:
-    """Windows of pixels: the entries of a channel's window stand one after the other."""
-    source = first(node)
-    rank = rank_of(source)
-    size = shape_of(node)[-2] // shape_of(source)[-3]
-    blocks = ties.drop(ties.of(source), [rank - 2, rank - 1], "is cut into windows")
-    return _along(blocks, rank - 3, lambda ids, axis: ids.repeat_interleave(size, axis))
 
 
 def view_as_complex(ties: Ties, node: Node) -> Blocks:
@@ -187,12 +183,12 @@ RULES = (
         "aten.narrow": narrow,
         "aten.select": select,
         "aten.pixel_shuffle": pixel_shuffle,
-        "aten.pixel_unshuffle": pixel_unshuffle,
+        "aten.pixel_unshuffle": into_channels("becomes channels"),
         "aten.channel_shuffle": channel_shuffle,
         "aten.flip": flip,
         "aten.roll": roll,
         "aten.unfold": unfold,
-        "aten.im2col": im2col,
+        "aten.im2col": into_channels("is cut into windows"),
         "aten.view_as_complex": view_as_complex,
         "aten.view_as_real": view_as_real,
     }
