@@ -17,8 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from .. import record
-from . import real, tasks
 from .case import Case
+from .run import make_case
 
 NAME = "selection_downstreams"
 TASKS = ("isolet", "madelon")
@@ -31,8 +31,10 @@ MODELS: dict[str, Callable[[], Any]] = {
 SELECTED = Path(__file__).parents[1] / "results" / "selection.csv"
 
 
-def _case(task: str, seed: int, data: Path) -> Case | tasks.Task:
-    return tasks.madelon(seed, data=data) if task == "madelon" else real.load(task, seed, data)
+def _scores(case: Case, columns: list[int]) -> list[float]:
+    """Of each model on the test part, with these columns."""
+    fitted = [make_pipeline(StandardScaler(), model()).fit(case.X[:, columns], case.y) for model in MODELS.values()]
+    return [model.score(case.X_test[:, columns], case.y_test) for model in fitted]
 
 
 def main() -> None:
@@ -43,17 +45,12 @@ def main() -> None:
         kept = [row for row in csv.DictReader(file) if row["columns_kept"] and int(row["seed"]) < N_SEEDS]
     rows = []
     for task in TASKS:
-        cases = [_case(task, seed, data) for seed in range(N_SEEDS)]
+        cases = [make_case(task, seed, data) for seed in range(N_SEEDS)]
         for method in dict.fromkeys(row["method"] for row in kept if row["task"] == task):
             runs = [row for row in kept if (row["task"], row["method"]) == (task, method)]
-            scores = {name: [] for name in MODELS}
-            for run in runs:
-                case, columns = cases[int(run["seed"])], [int(number) for number in run["columns_kept"].split()]
-                for name, model in MODELS.items():
-                    fitted = make_pipeline(StandardScaler(), model()).fit(case.X[:, columns], case.y)
-                    scores[name].append(fitted.score(case.X_test[:, columns], case.y_test))
-            means = {name: round(float(np.mean(values)), 4) for name, values in scores.items()}
-            rows.append({"task": task, "method": method, "n_runs": len(runs), **means})
+            scores = [_scores(cases[int(run["seed"])], [int(x) for x in run["columns_kept"].split()]) for run in runs]
+            means = np.mean(scores, axis=0).round(4).tolist()
+            rows.append({"task": task, "method": method, "n_runs": len(runs), **dict(zip(MODELS, means, strict=True))})
             print(rows[-1], flush=True)
     record.write(NAME, rows)
 
