@@ -36,6 +36,7 @@ SEEDS = {
     "synthetic": {"ours": 25, "peers": 5},
     "real": {"ours": 5, "peers": 5},
     "small": {"ours": 100, "peers": 100},
+    "close": {"ours": 15, "peers": 15},
     "frames": {"ours": 3, "peers": 3},
 }
 PEERS = Path("build/peers/bin/python")
@@ -62,7 +63,7 @@ def planned(data: Path | None, n_seeds: int | None) -> Iterator[Run]:
         for task in real.REAL if data is not None else ():
             kind, counts = "survival" if task in real.SURVIVAL else "any", task in (*real.SKFEATURE, "mice")
             for method in (*METHODS, "all columns"):
-                tasks_of = "small" if task in real.SMALL else "real"
+                tasks_of = "small" if task in real.SMALL else "close" if task in real.CLOSE else "real"
                 if _suits(method, kind, counts) and seed < _seeds(tasks_of, method):
                     yield Run(task, method, seed)
         for task in frames.FRAMES if data is not None else ():
