@@ -100,6 +100,9 @@ def test_it_has_to_be_better_by_two_standard_errors():
         shifted = gains - gains.mean() + mean * gains.std() / 1200**0.5
         encoded = replace(plain, row_losses=plain.row_losses - shifted)
         assert (_best([plain], encoded)[0] is encoded) == chosen
+    # Of rows that belong together in threes, all of one sign, the same gains prove less.
+    together = gains.sort().indices[0].argsort().numpy() // 3
+    assert _best([plain], encoded, together)[0] is plain
 
 
 def test_a_regressor_takes_it_where_it_is_better_and_comes_back_from_a_folder(tmp_path, monkeypatch):

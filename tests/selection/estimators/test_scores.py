@@ -88,3 +88,24 @@ def test_columns_that_are_missed_are_said_where_the_criterion_chose():
         f"all columns predict far better than those kept (R2 {scores['all']:.3f} against {scores['kept']:.3f}): "
         "criterion='lowest_loss' or n_features_to_select keeps more"
     )
+
+
+def test_the_errors_take_rows_of_a_group_as_one_observation():
+    rows, patient = np.arange(N).repeat(4), np.arange(N).repeat(4)
+    folds = [(np.flatnonzero(patient % 3 != fold), np.flatnonzero(patient % 3 == fold)) for fold in range(3)]
+    settings = LINEAR | {"cv": folds}
+    together = L0Regressor(**settings).fit(X[rows], Y[rows], groups=patient)
+    apart = L0Regressor(**settings).fit(X[rows], Y[rows])
+    assert together.scores_["kept"] == apart.scores_["kept"]
+    # Copies: the variance is that of a quarter of the rows.
+    ratio = (4 * (N / (N - 1)) / (4 * N / (4 * N - 1))) ** 0.5
+    for name in ("kept_error", "difference_error"):
+        assert together.scores_[name] == pytest.approx(ratio * apart.scores_[name])
+    np.testing.assert_allclose(together.candidates_.score_errors, ratio * apart.candidates_.score_errors)
+
+
+def test_there_are_no_errors_where_one_group_is_held_out():
+    fitted = L0Regressor(**LINEAR, test_size=0.2).fit(X, Y, groups=np.arange(N) % 5)
+    assert np.isfinite(fitted.scores_["kept"])
+    assert np.isnan([fitted.scores_["kept_error"], fitted.scores_["difference_error"]]).all()
+    assert np.isfinite(fitted.candidates_.score_errors).all()

@@ -193,3 +193,22 @@ def test_the_standard_error_is_that_of_a_mean():
     assert standard_error(scores, weight=np.full(50, 3.0)) == pytest.approx(standard_error(scores))
     weight = np.repeat([1.0, 0.0], 25)
     assert standard_error(scores, weight=weight) == pytest.approx(standard_error(scores[:25]))
+
+
+def test_the_standard_error_of_rows_in_groups_is_that_of_their_mean():
+    generator, groups = np.random.default_rng(0), np.arange(40).repeat(5)
+    shared = generator.standard_normal((2000, 40)).repeat(5, axis=1)
+    scores = shared + generator.standard_normal((2000, 200))
+    errors = [standard_error(row, groups=groups) for row in scores]
+    # Of a mean of 40 independent ones, of variance 1 + 1 / 5 each.
+    assert np.mean(errors) == pytest.approx((1.2 / 40) ** 0.5, rel=0.02)
+    assert standard_error(scores[0], groups=np.arange(200)) == pytest.approx(standard_error(scores[0]))
+    # The last group counts for nothing.
+    weight = np.where(groups == 39, 0.0, 1.0)
+    error = standard_error(scores[0], weight=weight, groups=groups)
+    assert error == pytest.approx(standard_error(scores[0, :195], groups=groups[:195]))
+
+
+def test_there_is_no_standard_error_of_rows_that_all_belong_together():
+    assert np.isnan(standard_error(np.arange(6.0), groups=np.zeros(6)))
+    assert np.isnan(standard_error(np.arange(6.0), weight=np.eye(6)[0]))

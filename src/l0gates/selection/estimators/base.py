@@ -169,7 +169,7 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
         step = Steps(progress, self._expected_steps(problem))
         with threads_for(problem.table.n_columns, problem.training.batch_size_for(len(problem.table))):
             selection = self._choose(problem, step)
-            Outcome(self, prepared, selection, step).keep(y, weight)
+            Outcome(self, prepared, selection, step).keep()
         if problem.checkpoints is not None:
             problem.checkpoints.clear()
         step.finish()

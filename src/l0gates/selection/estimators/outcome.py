@@ -35,7 +35,7 @@ class Outcome:
     estimator
         Takes the attributes.
     prepared
-        The table and the task.
+        The rows and the task.
     selection
         What the engine found.
     step
@@ -46,14 +46,15 @@ class Outcome:
         self._estimator, self._prepared, self._selection, self._step = estimator, prepared, selection, step
         self._problem: Problem = prepared.problem
         self._encoder = prepared.encoder
+        self._inside = prepared.learn[self._problem.folds.rows.numpy()]
 
-    def keep(self, y: np.ndarray, weight: np.ndarray | None) -> None:
-        """Set the attributes; target and weight are those of all rows."""
+    def keep(self) -> None:
+        """Set the attributes."""
         estimator, selection = self._estimator, self._selection
         estimator.support_ = self._encoder.support_of(selection.support)
         estimator.active_probs_ = self._by_column(self._active_probs())
         estimator.ranking_ = self._ranking()
-        estimator.candidates_ = self._candidates(y, weight)
+        estimator.candidates_ = self._candidates()
         estimator.path_ = self._path(estimator.candidates_)
         estimator.n_iter_, estimator.left_out_ = self._n_iter(), self._encoder.dropped_
         # Without the rows of the target.
@@ -62,12 +63,13 @@ class Outcome:
         if estimator._predicts:
             estimator.model_ = self._model(kept, selection.support)
             learn, data = self._prepared.learn, self._prepared.data
-            own = None if weight is None else weight[learn]
-            estimator._settle(lambda: data.predict(estimator.model_, learn), y[learn], own)
-        kept_rows, weight_of_rows = self._row_scores(kept, selection.support, y, weight)
-        all_rows, _ = self._row_scores(everything, np.ones_like(selection.support), y, weight)
+            weight = _at(self._prepared.weight, learn)
+            estimator._settle(lambda: data.predict(estimator.model_, learn), self._prepared.y[learn], weight)
+        kept_rows = self._row_scores(kept, selection.support)
+        all_rows = self._row_scores(everything, np.ones_like(selection.support))
+        scored = self._prepared.held_out if len(self._prepared.held_out) else self._inside
         scores = {
-            name: _summary(rows, weight_of_rows)
+            name: self._summary(rows, scored)
             for name, rows in (("kept", kept_rows), ("all", all_rows), ("difference", kept_rows - all_rows))
         }
         estimator.scores_ = {
@@ -84,7 +86,8 @@ class Outcome:
         estimator, scores = self._estimator, self._estimator.scores_
         left_to_it = estimator.fdr is None and not estimator.stability and estimator.n_features_to_select == "auto"
         # The score of a user's own loss has a unit of its own.
-        short = -scores["difference"] > max(_SHORTFALL, 3 * scores["difference_error"]) and _own_loss(estimator) is None
+        error = np.nan_to_num(scores["difference_error"])
+        short = -scores["difference"] > max(_SHORTFALL, 3 * error) and _own_loss(estimator) is None
         better = f"({scores['name']} {scores['all']:.3f} against {scores['kept']:.3f})"
         if not estimator.support_.any():
             worth = f"none is worth its price, though all of them predict better than a constant does {better}"
@@ -93,31 +96,32 @@ class Outcome:
             more = "criterion='lowest_loss' or " if estimator.criterion == "ebic" else ""
             warn(f"all columns predict far better than those kept {better}: {more}n_features_to_select keeps more")
 
-    def _row_scores(
-        self, fit: tuple[Refit, int], support: np.ndarray, y: np.ndarray, weight: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """What each held-out row, or else each row out of fold, adds to the score; and their weights."""
+    def _row_scores(self, fit: tuple[Refit, int], support: np.ndarray) -> np.ndarray:
+        """What each held-out row, or else each row out of fold, adds to the score."""
         held_out = self._prepared.held_out
         if not len(held_out):
-            return self._row_scores_out_of_fold(fit, support, y, weight)
-        own = None if weight is None else weight[held_out]
+            return self._row_scores_out_of_fold(fit, support)
         prediction = self._prepared.data.predict(self._model(fit, support), held_out)
-        return self._problem.objective.row_scores(prediction, y[held_out], weight=own), own
+        return self._score(prediction, held_out)
 
-    def _row_scores_out_of_fold(
-        self, fit: tuple[Refit, int], support: np.ndarray, y: np.ndarray, weight: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
+    def _row_scores_out_of_fold(self, fit: tuple[Refit, int], support: np.ndarray) -> np.ndarray:
         """Those of the rows out of fold; as everywhere, classes weigh nothing in a score."""
-        learn, folds = self._prepared.learn, self._problem.folds
-        prediction = self._out_of_fold(fit)
+        folds, prediction = self._problem.folds, self._out_of_fold(fit)
         if self._problem.objective.scores_order and not support.any():
             # The constants of the folds' networks differ, by rounding at least; they order no rows.
             prediction = torch.zeros_like(prediction)
-        scored = learn[folds.scored.numpy()]
-        weights = None if weight is None else weight[scored]
-        scores = self._problem.objective.row_scores(prediction, y[scored], weight=weights)
-        per_row = folds.per_row(torch.from_numpy(scores)).numpy()
-        return per_row, None if weight is None else weight[learn[folds.rows.numpy()]]
+        row_scores = self._score(prediction, self._prepared.learn[folds.scored.numpy()])
+        return folds.per_row(torch.from_numpy(row_scores)).numpy()
+
+    def _score(self, prediction: Tensor, rows: np.ndarray) -> np.ndarray:
+        """What rows, by their numbers, add to the score of their prediction."""
+        weight = _at(self._prepared.weight, rows)
+        return self._problem.objective.row_scores(prediction, self._prepared.y[rows], weight=weight)
+
+    def _summary(self, row_scores: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
+        """A score and its standard error, from what rows add to it."""
+        weight, groups = _at(self._prepared.weight, rows), _at(self._prepared.groups, rows)
+        return float(np.average(row_scores, weights=weight)), standard_error(row_scores, weight=weight, groups=groups)
 
     def _n_iter(self) -> int:
         """Steps of the path: its points lie at every tenth step after the warm-up."""
@@ -150,10 +154,10 @@ class Outcome:
         ranking[ranking == 0] = 2 + len(left_out)
         return ranking
 
-    def _candidates(self, y: np.ndarray, weight: np.ndarray | None) -> Candidates:
+    def _candidates(self) -> Candidates:
         comparison = self._selection.comparison
         sets = zip(comparison.fits, comparison.supports, strict=True)
-        scores = np.array([_summary(*self._row_scores_out_of_fold(*each, y, weight)) for each in sets])
+        scores = np.array([self._summary(self._row_scores_out_of_fold(*each), self._inside) for each in sets])
         support = self._by_column(comparison.supports)
         order = np.lexsort((comparison.ebic, support.sum(1)))
         return Candidates(
@@ -187,14 +191,14 @@ class Outcome:
 
     def _final_models(self) -> tuple[tuple[Refit, int], tuple[Refit, int]]:
         """The refits of the columns kept and of all columns."""
-        selection, problem = self._selection, self._problem
+        selection, problem, groups = self._selection, self._problem, _at(self._prepared.groups, self._inside)
         comparison, everything = selection.comparison, np.ones((1, len(selection.support)), dtype=bool)
         kept = comparison.fits[comparison.number(selection.support)]
         if self._estimator._predicts:
             problem = replace(problem, training=replace(problem.training, refit_iter=final_iter(problem)))
             # Trained for longer, networks may overtake the linear model that won the comparison, or the other way.
             encoded = refit_encoded(problem, selection.support, progress=self._step)
-            kept = _best(refit_all(problem, selection.support[None], self._step), encoded)
+            kept = _best(refit_all(problem, selection.support[None], self._step), encoded, groups)
             if selection.support.all():
                 return kept, kept
         # Networks that are no better than a linear model on the columns kept memorise more on all of them; and where
@@ -203,7 +207,7 @@ class Outcome:
         fits, encoded = refit_all(problem, everything, self._step, shapes=shapes, patient=False), None
         if isinstance(kept[0].networks, EncodedNetworks):
             encoded = refit_encoded(problem, everything[0], progress=self._step)
-        return kept, _best(fits, encoded)
+        return kept, _best(fits, encoded, groups)
 
     def _out_of_fold(self, fit: tuple[Refit, int]) -> Tensor:
         """Predictions for the rows inside the folds, by networks that have not seen them: (n_scored, n_outputs)."""
@@ -242,9 +246,9 @@ def final_iter(problem: Problem) -> int:
     return max(problem.training.max_iter, drawn // problem.training.batch_size_for(n_rows))
 
 
-def _summary(row_scores: np.ndarray, weight: np.ndarray | None) -> tuple[float, float]:
-    """A score and its standard error."""
-    return float(np.average(row_scores, weights=weight)), standard_error(row_scores, weight=weight)
+def _at(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    """Those of the rows, where there are any."""
+    return None if values is None else values[rows]
 
 
 def _own_loss(estimator: Any) -> Any:
@@ -253,7 +257,7 @@ def _own_loss(estimator: Any) -> Any:
     return loss if callable(loss) else None
 
 
-def _best(fits: list[Refit], encoded: Refit | None = None) -> tuple[Refit, int]:
+def _best(fits: list[Refit], encoded: Refit | None = None, groups: np.ndarray | None = None) -> tuple[Refit, int]:
     """The kind of model with the lowest loss, for the only set of columns.
 
     One on encoded columns has to be better by two standard errors.
@@ -261,6 +265,6 @@ def _best(fits: list[Refit], encoded: Refit | None = None) -> tuple[Refit, int]:
     best = min(fits, key=lambda fitted: fitted.row_losses.mean().item())
     if encoded is not None:
         gains = (best.row_losses - encoded.row_losses)[0].double().numpy()
-        if gains.mean() > 2 * standard_error(gains):
+        if gains.mean() > 2 * standard_error(gains, groups=groups):
             best = encoded
     return best, 0

@@ -25,6 +25,8 @@ class Prepared:
     ----------
     data
         The rows.
+    y, weight, groups
+        The target of all rows, and their weights and groups, where they have any.
     learn, held_out
         Row numbers; ``held_out`` is empty where the score is taken out of fold.
     encoder
@@ -34,6 +36,9 @@ class Prepared:
     """
 
     data: Data
+    y: np.ndarray
+    weight: np.ndarray | None
+    groups: np.ndarray | None
     learn: np.ndarray
     held_out: np.ndarray
     encoder: TableEncoder
@@ -90,7 +95,7 @@ def prepare(
         checkpoints=checkpoints,
         together=None if groups is None else np.unique(groups[learn], return_inverse=True)[1],
     )
-    return Prepared(data, learn, held_out, encoder, problem)
+    return Prepared(data, y, weight, groups, learn, held_out, encoder, problem)
 
 
 def _training(estimator: Any, n_columns: int) -> Training:

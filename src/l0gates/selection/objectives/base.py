@@ -234,7 +234,9 @@ def as_weight(weight: np.ndarray | None) -> Tensor | None:
     return None if weight is None else torch.tensor(weight, dtype=torch.float32, device="cpu")
 
 
-def standard_error(row_scores: np.ndarray, *, weight: np.ndarray | None = None) -> float:
+def standard_error(
+    row_scores: np.ndarray, *, weight: np.ndarray | None = None, groups: np.ndarray | None = None
+) -> float:
     """The standard error of a score, or of the difference of two, from what each row adds to it.
 
     Parameters
@@ -243,17 +245,33 @@ def standard_error(row_scores: np.ndarray, *, weight: np.ndarray | None = None) 
         Shape (rows,), at least two.
     weight
         Shape (rows,); rows of weight 0 count for nothing.
+    groups
+        Rows of one group belong together: what they add up to is one observation. Shape (rows,); None where rows are
+        independent.
+
+    Returns
+    -------
+    float
+        NaN where all rows are of one group: nothing varies independently.
 
     Examples
     --------
-    >>> round(standard_error(np.array([0.0, 1.0, 1.0, 0.0, 1.0])), 4)
+    >>> scores = np.array([0.0, 1.0, 1.0, 0.0, 1.0])
+    >>> round(standard_error(scores), 4)
+    0.2449
+    >>> round(standard_error(scores.repeat(2), groups=np.arange(5).repeat(2)), 4)
     0.2449
     """
-    if weight is None:
-        return float(row_scores.std(ddof=1) / np.sqrt(len(row_scores)))
-    used = np.count_nonzero(weight)
-    error = row_scores - np.average(row_scores, weights=weight)
-    return float(np.sqrt(((weight * error) ** 2).sum() * used / (used - 1)) / weight.sum())
+    weights = np.ones(len(row_scores)) if weight is None else weight
+    errors = weights * (row_scores - np.average(row_scores, weights=weights))
+    counted = weights > 0
+    if groups is not None:
+        _, members = np.unique(groups, return_inverse=True)
+        errors, counted = np.bincount(members, errors), np.bincount(members, counted) > 0
+    used = np.count_nonzero(counted)
+    if used < 2:
+        return float("nan")
+    return float(np.sqrt((errors**2).sum() * used / (used - 1)) / weights.sum())
 
 
 def varying(target: np.ndarray, *, weight: np.ndarray | None = None) -> np.ndarray:
