@@ -185,6 +185,8 @@ def test_weights_count_rows_and_classes():
     rates = [fit.predict(X).mean() for fit in fits]
     assert rates[0] < 0.1
     assert rates[1] > 0.3
+    alike = L0Regressor(**LINEAR).fit(X, y, sample_weight=2.0)
+    assert np.array_equal(alike.predict(X), L0Regressor(**LINEAR).fit(X, y, sample_weight=np.full(240, 2.0)).predict(X))
 
 
 @pytest.mark.parametrize("network", [None, torch.nn.Linear])

@@ -232,6 +232,8 @@ def test_a_lazy_frame_is_refused():
 
 
 def test_rows_targets_weights_and_groups_of_different_number():
-    for arguments in ((X[:50], Y), (X, Y, np.ones(3)), (X, Y, None, np.ones(3))):
+    for arguments in ((X[:50], Y), (X, Y, None, np.ones(3))):
         with pytest.raises(ValueError, match="inconsistent numbers of samples"):
             L0FeatureSelector(**LINEAR).fit(*arguments)
+    with pytest.raises(ValueError, match=r"sample_weight.shape == \(3,\), expected"):
+        L0FeatureSelector(**LINEAR).fit(X, Y, np.ones(3))

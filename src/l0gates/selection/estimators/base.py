@@ -75,7 +75,7 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
             Numbers, NaN where one is missing; a data frame may also hold text, categories and dates.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs)
             Numbers, labels, or event and time.
-        sample_weight : array-like of shape (n_rows,), optional
+        sample_weight : array-like of shape (n_rows,) or a number, optional
             What each row counts.
         groups : array-like of shape (n_rows,), optional
             Rows of one group, a patient say, stay together in every split.
@@ -99,7 +99,7 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
             parameters.check(self)
             X = self._checked_columns(X, reset=True, least=2)
             y = plain(y)
-            check_consistent_length(X, y, sample_weight, groups)
+            check_consistent_length(X, y, groups)
             weight = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
             with self._shown(progress) as shown:
                 return self._fit(TableData(X, len(y)), y, weight, checked_groups(groups), shown)
