@@ -13,10 +13,8 @@ import polars as pl
 
 from ...errors import refusal
 from ..encoding.accepted import few
-from .text import read_text, why_text, words_among_numbers
-
-# How files tell whether an event happened; compared in lower case.
-_EVENTS = {"1": 1.0, "1.0": 1.0, "true": 1.0, "0": 0.0, "0.0": 0.0, "false": 0.0}
+from .roles import n_missing, read_event, read_target, read_times
+from .text import read_text, why_text
 
 # What stands between the fields of a file of each kind, unless the user says otherwise; and what may, where it is not.
 _SEPARATORS = {"csv": ",", "tsv": "\t"}
@@ -48,7 +46,7 @@ class Table:
 
     def missing(self) -> dict[str, int]:
         """How many values each column lacks, where it lacks any."""
-        counts = {column.name: _missing(column) for column in self.frame}
+        counts = {column.name: n_missing(column) for column in self.frame}
         return {name: count for name, count in counts.items() if count}
 
 
@@ -87,9 +85,10 @@ def read_table(path: Path, target: str, *, event: str | None = None, separator: 
         raise refusal(
             "event", expected="another column than the target", received=repr(event), remedy="name that of 0 and 1"
         )
-    values = _read_target(frame[target], "target")
-    if event is not None:
-        values = np.column_stack([_as_times(values, target), _read_event(frame[event])])
+    if event is None:
+        values = read_target(frame[target])
+    else:
+        values = np.column_stack([read_times(frame[target]), read_event(frame[event])])
         frame = frame.drop(event)
     frame = frame.drop(target)
     nested = [column.name for column in frame if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object)]
@@ -194,77 +193,3 @@ def _refuse_duplicates(names: list[str]) -> None:
         raise refusal(
             "data", expected="column names that differ", received=f"twice: {few(twice)}", remedy="rename or drop one"
         )
-
-
-def _missing(column: pl.Series) -> int:
-    return column.null_count() + (int(column.is_nan().sum()) if column.dtype.is_float() else 0)
-
-
-def _as_times(values: np.ndarray, name: str) -> np.ndarray:
-    if values.dtype.kind == "U":
-        raise refusal(
-            "target",
-            expected=f"times as numbers in {name!r}, of days say",
-            received="text or dates",
-            remedy="convert it, or name another",
-        )
-    return values
-
-
-def _read_event(column: pl.Series) -> np.ndarray:
-    """Whether the time is that of an event: 1 or 0."""
-    values = column.to_list()
-    events = [_EVENTS.get(str(value).lower()) for value in values]
-    if None in events:
-        found = dict.fromkeys("a missing value" if value is None else str(value) for value in values)
-        raise refusal(
-            "event",
-            expected=f"1 or 0, or true or false, in every row of {column.name!r}",
-            received=few(list(found)),
-            remedy="write 1 where the target is the time of an event, 0 where it is the last observation",
-        )
-    return np.array(events, dtype=np.float64)
-
-
-def _read_target(column: pl.Series, parameter: str) -> np.ndarray:
-    """The target as an array: numbers, or labels as they are printed."""
-    if column.dtype.is_nested() or column.dtype in (pl.Duration, pl.Binary, pl.Object):
-        raise refusal(
-            parameter,
-            expected=f"numbers or labels in {column.name!r}",
-            received=str(column.dtype),
-            remedy="convert it to numbers, of days say, or to text",
-        )
-    column = column.cast(pl.Float64) if column.dtype.is_decimal() else column
-    missing = _missing(column)
-    words = words_among_numbers(column)
-    for wrong, expected, received, remedy in (
-        (
-            column.dtype.is_float() and column.is_infinite().any(),
-            "finite numbers",
-            f"infinity in {column.name!r}",
-            "replace or drop it",
-        ),
-        (
-            words,
-            f"numbers or labels in {column.name!r}",
-            f"numbers, and others ({few(words)})",
-            "drop these rows if they stand for missing values",
-        ),
-        (
-            missing,
-            f"a value of {column.name!r} in every row",
-            f"{missing} missing of {len(column)}",
-            "drop these rows or fill them in",
-        ),
-        (
-            column.n_unique() < 2,
-            f"at least two different values of {column.name!r}",
-            f"{column.n_unique()} in {len(column)} rows",
-            "choose another target",
-        ),
-    ):
-        if wrong:
-            raise refusal(parameter, expected=expected, received=received, remedy=remedy)
-    numeric = column.dtype.is_numeric() or column.dtype == pl.Boolean
-    return column.to_numpy() if numeric else column.cast(pl.String).to_numpy().astype(str)
