@@ -21,6 +21,7 @@ examples:
   l0gates select --demo breast-cancer
   l0gates select houses.csv.gz --target price --out result
   l0gates select patients.parquet --target days --event died
+  l0gates select visits.csv --target ill --groups patient --never-keep doctor --never-keep room
 """
 
 _BACKENDS = """\
@@ -57,27 +58,11 @@ def _add_select(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     select.add_argument("data", nargs="?", type=Path, metavar="DATA", help="a CSV, TSV or Parquet file, gzipped or not")
-    select.add_argument("--target", metavar="COLUMN", help="the column to predict")
-    select.add_argument(
-        "--event",
-        metavar="COLUMN",
-        help="for survival: 1 where the target is the time of an event, 0 where observation ended without one",
-    )
     select.add_argument(
         "--demo", choices=["breast-cancer"], help="instead of DATA: real data with ten shuffled columns added"
     )
-    select.add_argument(
-        "--task",
-        choices=["auto", "classification", "regression"],
-        default="auto",
-        help="auto regresses numbers with fractions or more than 20 distinct values (default: %(default)s)",
-    )
-    select.add_argument(
-        "--criterion",
-        choices=["ebic", "lowest_loss"],
-        default="ebic",
-        help="ebic keeps few columns, lowest_loss more of them for the score (default: %(default)s)",
-    )
+    _add_roles(select)
+    _add_choosing(select)
     select.add_argument("--seed", type=_seed, default=0, help="fixes split and training (default: %(default)s)")
     select.add_argument(
         "--separator",
@@ -86,6 +71,59 @@ def _add_select(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     select.add_argument("--out", type=Path, metavar="DIR", help="write DIR/selection.json and the model to DIR/model")
     select.set_defaults(refuse=select.error)
+
+
+def _add_roles(select: argparse.ArgumentParser) -> None:
+    roles = select.add_argument_group("target and rows")
+    roles.add_argument("--target", metavar="COLUMN", help="the column to predict")
+    roles.add_argument(
+        "--event",
+        metavar="COLUMN",
+        help="for survival: 1 where the target is the time of an event, 0 where observation ended without one",
+    )
+    roles.add_argument(
+        "--groups", metavar="COLUMN", help="rows of one value, a patient's say, stay together in every split"
+    )
+    roles.add_argument("--weight", metavar="COLUMN", help="what each row counts")
+    roles.add_argument(
+        "--task",
+        choices=["auto", "classification", "regression"],
+        default="auto",
+        help="auto regresses numbers with fractions or more than 20 distinct values (default: %(default)s)",
+    )
+
+
+def _add_choosing(select: argparse.ArgumentParser) -> None:
+    choosing = select.add_argument_group("how to choose")
+    choosing.add_argument(
+        "--criterion",
+        choices=["ebic", "lowest_loss"],
+        default="ebic",
+        help="ebic keeps few columns, lowest_loss more of them for the score (default: %(default)s)",
+    )
+    choosing.add_argument(
+        "--n-features-to-select",
+        type=_count,
+        default="auto",
+        metavar="N",
+        help="so many columns instead, or a fraction of them, such as .2",
+    )
+    choosing.add_argument("--fdr", type=float, metavar="RATE", help="hold the rate of false discoveries, by knockoffs")
+    choosing.add_argument("--stability", action="store_true", help="what is chosen on most of 50 halves of the rows")
+    for part, help in (
+        ("always", "a column to keep whatever it adds"),
+        ("never", "a column not to try, such as an id"),
+    ):
+        choosing.add_argument(f"--{part}-keep", action="append", metavar="COLUMN", help=f"{help}; may be repeated")
+
+
+def _count(text: str) -> int | float | str:
+    if text == "auto":
+        return text
+    try:
+        return int(text) if text.strip().isdecimal() else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number of columns, or a fraction; received {text!r}") from None
 
 
 def _seed(text: str) -> int:
@@ -146,7 +184,7 @@ def _check_select(arguments: argparse.Namespace) -> None:
         arguments.refuse("name a DATA file, or a --demo, and not both")
     if not demo and arguments.target is None:
         arguments.refuse("name the column to predict with --target")
-    for name in ("target", "event", "separator"):
+    for name in ("target", "event", "groups", "weight", "separator"):
         if demo and getattr(arguments, name) is not None:
             arguments.refuse(f"--{name} goes with DATA, and without --demo")
     if arguments.event is not None and arguments.task != "auto":

@@ -117,6 +117,72 @@ def test_survival_times(tmp_path, capsys):
     assert L0CoxSurvivalAnalysis.load(out / "model").predict_survival_function(frame[:2, :2]).shape[0] == 2
 
 
+@pytest.fixture
+def visits(tmp_path):
+    """Five visits of each of 40 patients; half of the rows are wrong, and weigh nothing."""
+    draws, patient = np.random.default_rng(0), np.arange(40).repeat(5)
+    level, wrong = draws.normal(size=40)[patient], draws.random(200) < 0.5
+    frame = pl.DataFrame({"patient": [f"p{number}" for number in patient], "id": level, "level": level})
+    frame = frame.with_columns(
+        noise=draws.normal(size=200), sure=1 - wrong.astype(int), dose=np.where(wrong, 99, level)
+    )
+    path = tmp_path / "visits.csv"
+    frame.write_csv(path)
+    return path
+
+
+def test_groups_stay_together_and_weights_count(visits, tmp_path, capsys, monkeypatch):
+    fits = []
+    own = L0Regressor.fit_with_progress
+    monkeypatch.setattr(
+        L0Regressor, "fit_with_progress", lambda self, *args, **more: fits.append(more) or own(self, *args, **more)
+    )
+    arguments = ["--target", "dose", "--groups", "patient", "--weight", "sure", "--never-keep", "id", "--out", "OUT"]
+    assert main(["select", str(visits), *[str(tmp_path / "out") if a == "OUT" else a for a in arguments]]) == 0
+    assert fits[0]["groups"].tolist() == [f"p{number // 5}" for number in range(200)]
+    assert set(fits[0]["sample_weight"].tolist()) == {0.0, 1.0}
+    written = json.loads((tmp_path / "out" / "selection.json").read_text())
+    asked = ("target", "event", "groups", "weight", "never_keep", "always_keep", "fdr", "stability")
+    assert [written[key] for key in asked] == ["dose", None, "patient", "sure", ["id"], None, None, False]
+    assert [c["name"] for c in written["columns"] if c["kept"]] == ["level"]
+    assert [c["name"] for c in written["columns"]] == ["id", "level", "noise"]
+    assert written["rows"] == {"learning": 160, "held_out": 40}
+    assert written["score"]["kept"] > 0.9
+    assert "of 3 columns" in capsys.readouterr().out
+
+
+def test_rows_held_out_of_one_group_have_no_standard_error(houses, tmp_path, capsys):
+    frame = pl.read_csv(houses).with_columns(house=np.arange(200) // 40)
+    frame.write_csv(tmp_path / "few.csv")
+    out = tmp_path / "out"
+    arguments = ["--target", "price", "--groups", "house", "--out", str(out)]
+    assert main(["select", str(tmp_path / "few.csv"), *arguments]) == 0
+    assert ", no standard error: all are of one group)" in capsys.readouterr().out.replace("\n", "")
+    assert json.loads((out / "selection.json").read_text())["score"]["difference_error"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parameters", "n_kept"),
+    [
+        (["--n-features-to-select", "2"], {"n_features_to_select": 2}, 2),
+        (["--n-features-to-select", "0.34"], {"n_features_to_select": 0.34}, 1),
+        (["--n-features-to-select", "auto"], {"n_features_to_select": "auto"}, 1),
+        (["--always-keep", "street", "--always-keep", "size"], {"always_keep": ["street", "size"]}, 2),
+        (["--fdr", "0.99", "--never-keep", "street"], {"fdr": 0.99, "never_keep": ["street"]}, 2),
+        (["--stability"], {"stability": True}, None),
+    ],
+)
+def test_ways_to_choose(houses, tmp_path, arguments, parameters, n_kept):
+    assert main(["select", str(houses), "--target", "price", *arguments, "--out", str(tmp_path)]) == 0
+    written = json.loads((tmp_path / "selection.json").read_text())
+    assert {name: written[name] for name in parameters} == parameters
+    kept = [c["name"] for c in written["columns"] if c["kept"]]
+    assert n_kept in (len(kept), None)
+    assert "size" in kept
+    chosen = L0Regressor.load(tmp_path / "model").get_params()
+    assert {name: chosen[name] for name in parameters} == parameters
+
+
 def test_the_demo_adds_shuffled_copies_that_it_names(capsys, tmp_path):
     assert main(["select", "--demo", "breast-cancer", "--out", str(tmp_path)]) == 0
     written = json.loads((tmp_path / "selection.json").read_text())
@@ -147,6 +213,15 @@ def test_probes_are_permutations_of_real_columns():
         (["HOUSES", "--target", "street", "--task", "regression"], "l0gates select: target: expected numbers to regr"),
         (["HOUSES", "--target", "price", "--event", "street"], "l0gates select: event: expected 1 or 0, or true"),
         (["HOUSES", "--target", "price", "--event", "price"], "l0gates select: event: expected another column than th"),
+        (
+            ["HOUSES", "--target", "price", "--groups", "sized"],
+            "l0gates select: groups: expected one of the columns of",
+        ),
+        (
+            ["HOUSES", "--target", "price", "--never-keep", "yard"],
+            "l0gates select: never_keep: expected names or numbe",
+        ),
+        (["HOUSES", "--target", "price", "--fdr", "2"], "l0gates select: fdr: expected None or a rate in (0, 1); rece"),
     ],
 )
 def test_wrong_data_ends_with_one_line_and_exit_code_2(houses, capsys, arguments, message):
@@ -169,6 +244,12 @@ def test_wrong_data_ends_with_one_line_and_exit_code_2(houses, capsys, arguments
         ),
         (["--demo", "breast-cancer", "--event", "e"], "--event goes with DATA, and without --demo"),
         (["--demo", "breast-cancer", "--target", "y"], "--target goes with DATA, and without --demo"),
+        (["--demo", "breast-cancer", "--groups", "g"], "--groups goes with DATA, and without --demo"),
+        (["--demo", "breast-cancer", "--weight", "w"], "--weight goes with DATA, and without --demo"),
+        (
+            ["x.csv", "--target", "y", "--n-features-to-select", "x"],
+            "expected a number of columns, or a fraction; rece",
+        ),
         (["--demo", "breast-cancer", "--separator", ","], "--separator goes with DATA, and without --demo"),
         (
             ["x.csv", "--target", "y", "--seed", "++5"],

@@ -107,6 +107,48 @@ def test_times_of_events_are_numbers(tmp_path):
         read_table(path, "day", event="died")
 
 
+def test_groups_are_text_and_weights_numbers(tmp_path):
+    path = tmp_path / "visits.csv"
+    path.write_text("y,who,day,weight,age\n1,3,2020-01-31,.5,50\n2,3,2020-01-31,0,60\n4,11,2020-02-01,2,70\n")
+    table = read_table(path, "y", groups="who", weight="weight")
+    assert table.groups.tolist() == ["3", "3", "11"]
+    assert table.weight.tolist() == [0.5, 0.0, 2.0]
+    assert table.frame.columns == ["day", "age"]
+    assert len(set(read_table(path, "y", groups="day").groups)) == 2
+    alone = read_table(path, "y")
+    assert alone.groups is None
+    assert alone.weight is None
+
+
+@pytest.mark.parametrize(
+    ("roles", "message"),
+    [
+        (
+            {"groups": "y"},
+            r"^groups: expected another column than the target; received 'y'; name the one that tells wh",
+        ),
+        ({"weight": "who", "groups": "who"}, r"^weight: expected another column than the groups; received 'who'; name"),
+        ({"weight": "name"}, r"^weight: expected numbers in 'name'; received String; convert it, or name another$"),
+        ({"weight": "gap"}, r"^weight: expected a value of 'gap' in every row; received 1 missing of 3; write 0 for r"),
+        (
+            {"groups": "gap"},
+            r"^groups: expected a value of 'gap' in every row; received 1 missing of 3; give rows that",
+        ),
+        (
+            {"groups": "pair"},
+            r"^groups: expected one number or text a row in 'pair'; received List\(Int64\); convert i",
+        ),
+        ({"weight": "wait"}, r"^weight: expected one of the columns of visits.parquet .*did you mean 'weight'"),
+    ],
+)
+def test_groups_and_weights_that_do_not_suit(tmp_path, roles, message):
+    path = tmp_path / "visits.parquet"
+    columns = {"y": [1, 2, 4], "who": [1, 1, 2], "name": ["a", "b", "c"], "gap": [1, None, 2], "weight": [1, 1, 2]}
+    pl.DataFrame(columns | {"pair": [[1], [2], [3]]}).write_parquet(path)
+    with pytest.raises(ArgumentError, match=message):
+        read_table(path, "y", **roles)
+
+
 def test_a_name_is_no_pattern(tmp_path):
     (tmp_path / "data1.csv").write_text("b,y\n1,2\n2,3\n")
     (tmp_path / "data[1].csv").write_text("a,y\n1,2\n2,3\n")

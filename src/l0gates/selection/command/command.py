@@ -17,6 +17,9 @@ from .demo import breast_cancer
 from .summary import MODEL, Predictor, made_folder, summarize, write_json
 from .tables import Table, read_table
 
+# Arguments that name a column with a part of its own, and those that say how to choose.
+_ROLES = ("target", "event", "groups", "weight")
+_CHOOSING = ("criterion", "n_features_to_select", "fdr", "stability", "always_keep", "never_keep")
 # Seconds in which Python's own handler has raised after Polars' has.
 _SECOND_RAISE = 0.1
 
@@ -70,10 +73,11 @@ def _select(arguments: Namespace) -> tuple[dict[str, Any], Predictor]:
             table,
             task="survival" if arguments.event is not None else arguments.task,
             seed=arguments.seed,
-            criterion=arguments.criterion,
             progress_bar=progress_bar,
+            **{name: getattr(arguments, name) for name in _CHOOSING},
         )
-    summary = {"data": arguments.demo or str(arguments.data), "target": arguments.target, **summary}
+    data = arguments.demo or str(arguments.data)
+    summary = {"data": data, **{part: getattr(arguments, part) for part in _ROLES}, **summary}
     if probes:
         kept = [c["name"] for c in summary["columns"] if c["kept"] and c["name"] in probes]
         summary["probes"] = {"added": probes, "kept": kept}
@@ -106,4 +110,5 @@ def _too_late_to_interrupt() -> Iterator[None]:
 def _load(arguments: Namespace) -> tuple[Table, list[str]]:
     if arguments.demo is not None:
         return breast_cancer(arguments.seed)
-    return read_table(arguments.data, arguments.target, event=arguments.event, separator=arguments.separator), []
+    parts = {name: getattr(arguments, name) for name in _ROLES}
+    return read_table(arguments.data, **parts, separator=arguments.separator), []

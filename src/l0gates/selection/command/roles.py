@@ -1,4 +1,4 @@
-"""Columns of a table with a part of their own, which are not tried: the target, and whether it is that of an event."""
+"""Columns of a table with a part of their own, which are not tried: target, event, groups, weight."""
 
 import numpy as np
 import polars as pl
@@ -9,22 +9,38 @@ from .text import words_among_numbers
 
 # How files tell whether an event happened; compared in lower case.
 _EVENTS = {"1": 1.0, "1.0": 1.0, "true": 1.0, "0": 0.0, "0.0": 0.0, "false": 0.0}
+# What a column tells that has each part.
+_PARTS = {
+    "event": "that of 0 and 1",
+    "groups": "the one that tells which rows belong together",
+    "weight": "the one that tells what each row counts",
+}
 
 
-def read_times(column: pl.Series) -> np.ndarray:
-    """The times of events or last observations, numbers of shape (rows,)."""
-    values = read_target(column)
-    if values.dtype.kind == "U":
+def refuse_shared(roles: dict[str, pl.Series]) -> None:
+    """Refuse a column with two parts."""
+    taken: dict[str, str] = {}
+    for part, column in roles.items():
+        if column.name in taken:
+            expected = f"another column than the {taken[column.name]}"
+            raise refusal(part, expected=expected, received=repr(column.name), remedy=f"name {_PARTS[part]}")
+        taken[column.name] = part
+
+
+def read_survival(column: pl.Series, event: pl.Series) -> np.ndarray:
+    """Times, and whether each is that of an event (1) or of the last observation (0): shape (rows, 2)."""
+    times = read_target(column)
+    if times.dtype.kind == "U":
         raise refusal(
             "target",
             expected=f"times as numbers in {column.name!r}, of days say",
             received="text or dates",
             remedy="convert it, or name another",
         )
-    return values
+    return np.column_stack([times, _read_event(event)])
 
 
-def read_event(column: pl.Series) -> np.ndarray:
+def _read_event(column: pl.Series) -> np.ndarray:
     """Whether the time is that of an event: 1 or 0."""
     values = column.to_list()
     events = [_EVENTS.get(str(value).lower()) for value in values]
@@ -81,6 +97,30 @@ def read_target(column: pl.Series) -> np.ndarray:
             raise refusal("target", expected=expected, received=received, remedy=remedy)
     numeric = column.dtype.is_numeric() or column.dtype == pl.Boolean
     return column.to_numpy() if numeric else column.cast(pl.String).to_numpy().astype(str)
+
+
+def read_groups(column: pl.Series) -> np.ndarray:
+    """Which rows belong together, as text."""
+    _refuse_gaps("groups", column, "give rows that belong to no other a value each")
+    if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
+        expected, remedy = f"one number or text a row in {column.name!r}", "convert it"
+        raise refusal("groups", expected=expected, received=str(column.dtype), remedy=remedy)
+    return column.cast(pl.String).to_numpy().astype(str)
+
+
+def read_weight(column: pl.Series) -> np.ndarray:
+    """What rows count: float64."""
+    _refuse_gaps("weight", column, "write 0 for rows that do not count")
+    if not column.dtype.is_numeric():
+        expected, remedy = f"numbers in {column.name!r}", "convert it, or name another"
+        raise refusal("weight", expected=expected, received=str(column.dtype), remedy=remedy)
+    return column.cast(pl.Float64).to_numpy()
+
+
+def _refuse_gaps(part: str, column: pl.Series, remedy: str) -> None:
+    if missing := n_missing(column):
+        expected, received = f"a value of {column.name!r} in every row", f"{missing} missing of {len(column)}"
+        raise refusal(part, expected=expected, received=received, remedy=remedy)
 
 
 def n_missing(column: pl.Series) -> int:

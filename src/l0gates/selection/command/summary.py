@@ -36,7 +36,7 @@ ProgressBar = Callable[[], AbstractContextManager[Progress]]
 
 
 def summarize(
-    table: Table, *, task: str, seed: int, criterion: str, progress_bar: ProgressBar
+    table: Table, *, task: str, seed: int, progress_bar: ProgressBar, **choosing: Any
 ) -> tuple[dict[str, Any], Predictor]:
     """Select columns and score them on held-out rows.
 
@@ -50,10 +50,10 @@ def summarize(
         As in :class:`L0FeatureSelector`.
     seed
         Fixes the split and everything that is drawn.
-    criterion
-        As in :class:`L0FeatureSelector`.
     progress_bar
         Opens a progress bar of a given name.
+    **choosing
+        Parameters of :class:`L0FeatureSelector` that say how to choose, such as ``criterion``.
 
     Returns
     -------
@@ -71,15 +71,17 @@ def summarize(
     start = time.perf_counter()
     task = infer_task(table.target, task)
     _check_rows(table.target, task)
-    estimator = _ESTIMATORS[task](test_size=HELD_OUT, random_state=seed, criterion=criterion)
+    estimator = _ESTIMATORS[task](test_size=HELD_OUT, random_state=seed, **choosing)
     with progress_bar() as progress:
-        estimator.fit_with_progress(table.frame, table.target, progress)
+        estimator.fit_with_progress(
+            table.frame, table.target, progress, sample_weight=table.weight, groups=table.groups
+        )
     scores = estimator.scores_
     described = zip(table.frame.columns, estimator.active_probs_, estimator.ranking_, estimator.support_, strict=True)
     summary = {
         "l0gates": __version__,
         "task": task,
-        "criterion": criterion,
+        **choosing,
         "seed": seed,
         "rows": {"learning": len(table.target) - scores["n_rows"], "held_out": scores["n_rows"]},
         "columns": [
@@ -88,7 +90,8 @@ def summarize(
         ],
         "left_out": table.left_out | estimator.left_out_,
         "missing": table.missing(),
-        "score": {name: scores[name] for name in _SCORE},
+        # JSON has no NaN: no error is known where the rows held out are of one group.
+        "score": {name: None if scores[name] != scores[name] else scores[name] for name in _SCORE},
         "seconds": time.perf_counter() - start,
     }
     return summary, estimator

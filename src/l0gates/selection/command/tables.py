@@ -13,7 +13,7 @@ import polars as pl
 
 from ...errors import refusal
 from ..encoding.accepted import few
-from .roles import n_missing, read_event, read_target, read_times
+from .roles import n_missing, read_groups, read_survival, read_target, read_weight, refuse_shared
 from .text import read_text, why_text
 
 # What stands between the fields of a file of each kind, unless the user says otherwise; and what may, where it is not.
@@ -33,6 +33,8 @@ class Table:
         The columns: numbers, text, categories, dates; null or NaN where a value is missing.
     target
         Numbers or labels, none missing, shape (rows,); or times and events, shape (rows, 2).
+    groups, weight
+        Which group a row belongs to, and what it counts, shape (rows,); None where all are apart, or count alike.
     left_out
         Why columns of the file are not here: reason to names.
     notes
@@ -41,6 +43,8 @@ class Table:
 
     frame: pl.DataFrame
     target: np.ndarray
+    groups: np.ndarray | None = None
+    weight: np.ndarray | None = None
     left_out: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -50,7 +54,15 @@ class Table:
         return {name: count for name, count in counts.items() if count}
 
 
-def read_table(path: Path, target: str, *, event: str | None = None, separator: str | None = None) -> Table:
+def read_table(
+    path: Path,
+    target: str,
+    *,
+    event: str | None = None,
+    groups: str | None = None,
+    weight: str | None = None,
+    separator: str | None = None,
+) -> Table:
     """Read a CSV or Parquet file, compressed by gzip or not.
 
     In a CSV file blanks around a name or a value do not count, and ``NA``, ``N/A``, ``#N/A``, ``NaN``, ``null``, ``?``
@@ -64,6 +76,8 @@ def read_table(path: Path, target: str, *, event: str | None = None, separator: 
         The column to predict.
     event
         The column that tells whether ``target`` is the time of an event (1), or that of the last observation (0).
+    groups, weight
+        The columns that tell which rows belong together, and what each counts.
     separator
         Between the fields of a CSV file; None takes the comma, the tab for ``.tsv``, or what a first
         line ``sep=;`` says.
@@ -72,25 +86,16 @@ def read_table(path: Path, target: str, *, event: str | None = None, separator: 
     ------
     ArgumentError
         If there is no such file or column, the file cannot be read or has no rows, the target is missing in a row or no
-        number or label, the event something else than 0 and 1, or no column can be used.
+        number or label, the event something else than 0 and 1, a weight no number from 0 on, or no column can be used.
     """
     frame, notes = _read_frame(path, separator)
     if not frame.height and frame.width:
         raise refusal("data", expected="rows below the names", received="none", remedy="bring some")
     notes += why_text(frame)
-    for parameter, name in (("target", target), ("event", event)):
-        if name is not None and name not in frame.columns:
-            raise _no_column(parameter, name, frame.columns, path)
-    if event == target:
-        raise refusal(
-            "event", expected="another column than the target", received=repr(event), remedy="name that of 0 and 1"
-        )
-    if event is None:
-        values = read_target(frame[target])
-    else:
-        values = np.column_stack([read_times(frame[target]), read_event(frame[event])])
-        frame = frame.drop(event)
-    frame = frame.drop(target)
+    named = {"target": target, "event": event, "groups": groups, "weight": weight}
+    roles = {part: _column(frame, part, name, path) for part, name in named.items() if name is not None}
+    refuse_shared(roles)
+    frame = frame.drop(column.name for column in roles.values())
     nested = [column.name for column in frame if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object)]
     frame = frame.drop(nested)
     if not frame.columns:
@@ -100,7 +105,20 @@ def read_table(path: Path, target: str, *, event: str | None = None, separator: 
             received=f"none, but for {len(nested)} nested ones" if nested else "none",
             remedy="bring others, or name another --separator",
         )
-    return Table(frame, values, {"nested": nested} if nested else {}, notes)
+    return Table(
+        frame,
+        read_target(roles["target"]) if event is None else read_survival(roles["target"], roles["event"]),
+        groups=read_groups(roles["groups"]) if groups is not None else None,
+        weight=read_weight(roles["weight"]) if weight is not None else None,
+        left_out={"nested": nested} if nested else {},
+        notes=notes,
+    )
+
+
+def _column(frame: pl.DataFrame, part: str, name: str, path: Path) -> pl.Series:
+    if name not in frame.columns:
+        raise _no_column(part, name, frame.columns, path)
+    return frame[name]
 
 
 def _no_column(parameter: str, name: str, columns: list[str], path: Path) -> Exception:
