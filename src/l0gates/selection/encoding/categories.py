@@ -39,15 +39,13 @@ class Categories:
         """Settle which values are frequent, after the last row."""
         n_rows, self.varies = self._counts.total(), len(self._counts) > 1
         least = max(2, min(MIN_ROWS, n_rows // 50))
-        values = np.array(list(self._counts), dtype=object)
-        rows = np.repeat(values, list(self._counts.values()))[:, None]
-        learned = OneHotEncoder(
-            handle_unknown="infrequent_if_exist", min_frequency=least, max_categories=MAX_CATEGORIES
-        ).fit(rows)
-        rare = learned.infrequent_categories_[0]
-        merged = rare is not None and len(rare) > 0
-        frequent = [value for value in learned.categories_[0].tolist() if not merged or value not in set(rare)]
-        self._set(frequent, rare=merged)
+        values = sorted(value for value in self._counts if value is not None)
+        ordered: list[str | None] = [*values, *([None] if None in self._counts else [])]
+        counts = np.array([self._counts[value] for value in ordered])
+        rare = counts < least
+        if (~rare).sum() + rare.any() > MAX_CATEGORIES:
+            rare[counts.argsort(kind="stable")[: 1 - MAX_CATEGORIES]] = True
+        self._set([value for value, merged in zip(ordered, rare, strict=True) if not merged], rare=bool(rare.any()))
 
     def _set(self, frequent: list[str | None], *, rare: bool) -> None:
         """Scikit-learn's encoder of these values; the rows that it learns from stand for all others."""
