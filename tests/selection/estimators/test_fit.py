@@ -115,6 +115,20 @@ def test_labels_of_two_classes_of_three_and_several_at_once():
     assert (sparse.predict_proba(X) == classifier.predict_proba(X)).all()
 
 
+def test_labels_that_fit_takes_are_scored():
+    X, y = linear()
+    three, several = np.digitize(y, [-2, 2]), X[:, [1, 4]] > 0
+    mixed = pd.DataFrame({"p": several[:, 0], "q": several[:, 1].astype(int)})
+    for labels, plain in (
+        (three.astype(object), three),
+        ((y > 0).astype(object), y > 0),
+        (mixed, several),
+        (pd.DataFrame(several).astype("boolean"), several),
+    ):
+        classifier = L0Classifier(**LINEAR, n_features_to_select=2).fit(X, labels)
+        assert classifier.score(X, labels) == clone(classifier).fit(X, plain).score(X, plain) > 0.7
+
+
 def test_a_loss_of_regression_regresses_a_target_of_few_integers():
     X, y = linear()
     for loss, name in (("auto", "accuracy"), ("squared", "R2"), ("huber", "D2")):

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...ops.scalars import check_choice
 from ..objectives import Objective, make_objective
+from ..objectives.arrays import plain
 from .base import GateEstimator
 
 
@@ -80,6 +81,10 @@ class L0Classifier(ClassifierMixin, GatePredictor):  # type: ignore[misc]
         """Probabilities of the classes, shape (n_rows, n_classes); of each label, for several, (n_rows, n_labels)."""
         check_is_fitted(self)
         return np.asarray(self.objective_.probabilities(self._prediction(X)))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The accuracy, for several labels of whole rows; the target is whatever ``fit`` takes."""
+        return float(super().score(X, plain(y), sample_weight))
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """The logarithm of :meth:`predict_proba`."""
