@@ -23,6 +23,29 @@ def test_a_frame_of_narwhals_is_that_which_it_wraps(library):
     assert isinstance(selector.transform(nw.from_native(frame)), library.DataFrame)
 
 
+@pytest.mark.parametrize("dtype", [">f8", ">f4", ">i4", "longdouble"])
+def test_numbers_of_every_format_are_numbers(dtype):
+    values = (10 * X).astype(dtype)
+    regressor = L0Regressor(**LINEAR, n_features_to_select=2).set_output(transform="pandas")
+    frame = pd.DataFrame(values, columns=NAMES)
+    assert regressor.fit(frame, Y).get_feature_names_out().tolist() == ["b", "e"]
+    pd.testing.assert_frame_equal(regressor.transform(frame), frame[["b", "e"]])
+    np.testing.assert_array_equal(regressor.predict(frame), regressor.predict(frame.astype(np.float64)))
+
+
+@pytest.mark.parametrize("freq", ["D", "M"])
+def test_periods_are_the_dates_on_which_they_start(freq):
+    days = pd.Timestamp("2020") + pd.to_timedelta(np.round(100 * X[:, 1]), unit="D")
+    periods = pd.Series(pd.PeriodIndex(days, freq=freq)).mask(np.arange(len(X)) == 5)
+    frame = pd.DataFrame(X, columns=NAMES).assign(b=periods)
+    starts = frame.assign(b=periods.dt.to_timestamp())
+    regressor = L0Regressor(**LINEAR, n_features_to_select=2).fit(frame, Y)
+    assert regressor.get_feature_names_out().tolist() == ["b", "e"]
+    np.testing.assert_array_equal(regressor.predict(frame), regressor.predict(starts))
+    assert regressor.transform(frame)[0, 0] == periods[0]
+    assert regressor.set_output(transform="polars").transform(frame)["b"][0] == starts["b"][0]
+
+
 def test_what_is_masked_in_an_array_is_missing():
     gone = np.arange(X.size).reshape(X.shape) % 7 == 0
     masked, nan = np.ma.masked_array(X, mask=gone), np.where(gone, np.nan, X)

@@ -235,9 +235,9 @@ NUMBERS = np.arange(12.0).reshape(4, 3)
         (NUMBERS * 1e306, "auto", "X: expected columns of which mean and variance are finite; received x0, x1, x2; "),
         (pd.DataFrame(NUMBERS, columns=list("aba")), "auto", "X: expected column names that differ; received twice: a"),
         (
-            pd.DataFrame({"a": [1, "x"], "b": pd.period_range("2020", periods=2, freq="M"), "c": [1j, 2j]}),
+            pd.DataFrame({"a": [1, "x"], "b": pd.interval_range(0, periods=2), "c": [1j, 2j]}),
             "auto",
-            "X: expected columns of numbers, text, categories or dates; received a (int, str), b (period[M]), c (comp",
+            "X: expected columns of numbers, text, categories or dates; received a (int, str), b (interval[i",
         ),
         (
             pl.DataFrame({"a": [[1], [2]]}),

@@ -212,9 +212,17 @@ class FrameSource:
 
 
 def dense(series: nw.Series[Any]) -> nw.Series[Any]:
-    """A column without pandas' sparse dtypes, which narwhals does not know."""
-    sparse = getattr(series.to_native(), "sparse", None) if series.dtype == nw.Unknown else None
-    return series if sparse is None else nw.from_native(sparse.to_dense(), series_only=True)
+    """A column without pandas' dtypes that narwhals does not know: sparse ones, periods, and floats of other bytes."""
+    column = series.to_native()
+    if series.dtype != nw.Unknown:
+        return series
+    if hasattr(column, "sparse"):
+        column = column.sparse.to_dense()
+    elif str(column.dtype).startswith("period["):
+        column = column.dt.to_timestamp()
+    elif isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf":
+        column = column.astype(np.float64)
+    return nw.from_native(column, series_only=True)
 
 
 def objects(series: nw.Series[Any]) -> list[Any]:
