@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 from torch import nn
 
+from l0gates import ArgumentError
 from l0gates.selection import L0FeatureSelector, L0Regressor
 from l0gates.selection.engine.checkpoints import Checkpoints
 from selection.estimators.cases import LINEAR, linear
@@ -51,6 +52,36 @@ def test_columns_are_kept_or_left_out_whatever_the_data_say():
     assert selector.get_support(indices=True).tolist() == [0, 1]
     assert selector.ranking_[4] == selector.ranking_.max()
     assert selector.active_probs_[[0, 4]].tolist() == [1, 0]
+
+
+def test_a_group_is_kept_or_left_out_by_its_name():
+    X, y = linear()
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    groups = {"first": ["a", "c"], "e": ["b", "f"]}
+    selector = L0FeatureSelector(**LINEAR, feature_groups=groups, always_keep=["first"]).fit(frame, y)
+    assert selector.get_feature_names_out().tolist() == list("abcef")
+    # A column goes before a group of its name.
+    selector.set_params(always_keep=None, never_keep="e").fit(frame, y)
+    assert selector.get_feature_names_out().tolist() == ["b", "f"]
+    selector.set_params(never_keep="first", always_keep="a")
+    with pytest.raises(ArgumentError, match="received 'a'; name it, and what shares a gate with it, in one of them"):
+        selector.fit(frame, y)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        pd.MultiIndex.from_product([["p", "q"], ["x", "y", "z"]]),
+        pd.period_range("2020", periods=6, freq="M"),
+        pd.date_range("2020", periods=6),
+    ],
+)
+def test_names_that_are_no_text_are_named_as_they_are(names):
+    X, y = linear()
+    frame = pd.DataFrame(X, columns=names)
+    settings = {"always_keep": [names[0]], "never_keep": [names[4]], "feature_groups": [[names[2], names[3]]]}
+    selector = L0FeatureSelector(**LINEAR, n_features_to_select=2, **settings).fit(frame, y)
+    assert selector.get_support(indices=True).tolist() == [0, 1]
 
 
 def test_what_is_never_kept_is_not_read():

@@ -111,8 +111,9 @@ class TableEncoder:
         self._unmet = np.flatnonzero(~self.never_)
 
     def named_columns(self, parameter: str, wanted: Any) -> np.ndarray:
-        """Those that a parameter names, by name, number or mask: bool, shape (n_features,)."""
-        return named_columns(parameter, wanted, self.names, has_integer_names=self._has_integer_names)
+        """Those that a parameter names, by name, group, number or mask: bool, shape (n_features,)."""
+        together = dict(self._together)
+        return named_columns(parameter, wanted, self.names, has_integer_names=self._has_integer_names, groups=together)
 
     def _meet(self, source: Source, n_rows: int) -> None:
         """Start to learn the columns that were missing in all rows so far, ``n_rows``, and no longer are."""

@@ -22,7 +22,7 @@ def fixed_groups(encoder: TableEncoder, always: Any) -> np.ndarray:
             "never_keep",
             expected="no column of always_keep",
             received=repr(encoder.names[column]),
-            remedy="name it in one of them",
+            remedy="name it, and what shares a gate with it, in one of them",
         )
     reasons = {name: why for why, names in encoder.dropped_.items() for name in names}
     for name in [encoder.names[column] for column in np.flatnonzero(named)]:

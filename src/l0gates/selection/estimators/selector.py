@@ -45,8 +45,8 @@ class L0FeatureSelector(GateEstimator):
     stability : bool or int
         Keep what is chosen on three quarters of 50 halves of the rows (or of so many pairs of halves).
     always_keep, never_keep : list of names or numbers, or mask
-        Columns whose gates stay open, and columns that are not read. Where the names of a data frame are integers, an
-        integer is a name, here and in ``feature_groups``.
+        Columns whose gates stay open, and columns that are not read; the name of a group in ``feature_groups`` stands
+        for its columns. Where the names of a data frame are integers, an integer is a name, here and there.
     feature_groups : "auto", list of lists, or dict of lists
         Columns, by name or number, that are kept or dropped together; ``"auto"``: each for itself. Whatever a column is
         encoded to shares one gate: text and categories become a column for each frequent value, dates their parts, and
