@@ -29,6 +29,14 @@ def test_every_command_and_argument_has_help():
         assert all(action.help for action in parser._actions)
 
 
+def test_help_is_as_wide_as_the_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    for name, parser in commands()[0].items():
+        text = parser.format_help().replace("--task {auto,classification,regression}", "")
+        assert max(map(len, text.splitlines())) <= 60, name
+        assert (parser.epilog or "") in parser.format_help()
+
+
 def test_the_document_holds_the_help_of_every_command():
     text = DOCUMENT.read_text()
     for name, parser in commands()[0].items():

@@ -4,6 +4,7 @@ import argparse
 import io
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -21,7 +22,7 @@ examples:
   l0gates select --demo breast-cancer
   l0gates select houses.csv.gz --target price --out result
   l0gates select patients.parquet --target days --event died
-  l0gates select visits.csv --target ill --groups patient --never-keep doctor --never-keep room
+  l0gates select visits.csv --target ill --groups patient
 """
 
 _BACKENDS = """\
@@ -30,6 +31,14 @@ Show which kernel serves which device and dtypes, and why not a faster one.
 With L0GATES_KERNELS=reference in the environment every device is served by the reference in plain PyTorch,
 which gives the same numbers, slower.
 """
+
+
+class _Help(argparse.HelpFormatter):
+    """Paragraphs as wide as the terminal; examples, which are indented, as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = text.strip().split("\n\n")
+        return "\n\n".join(part if "\n  " in part else textwrap.fill(part, width) for part in paragraphs)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -44,7 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
         "backends",
         help="show which kernel serves which device, and why not a faster one",
         description=_BACKENDS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
     return parser
 
@@ -55,7 +64,7 @@ def _add_select(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="find the columns of a table that predict a target",
         description=_SELECT,
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
     select.add_argument("data", nargs="?", type=Path, metavar="DATA", help="a CSV, TSV or Parquet file, gzipped or not")
     select.add_argument(

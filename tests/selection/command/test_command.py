@@ -207,7 +207,7 @@ def test_probes_are_permutations_of_real_columns():
     [
         (
             ["nowhere.csv", "--target", "a"],
-            "l0gates select: data: expected a CSV or Parquet file; received nowhere.csv",
+            "l0gates select: data: expected a CSV, TSV or Parquet file; received nowhere.csv",
         ),
         (["HOUSES", "--target", "prize"], "l0gates select: target: expected one of the columns of houses.csv.gz"),
         (["HOUSES", "--target", "street", "--task", "regression"], "l0gates select: target: expected numbers to regr"),

@@ -236,6 +236,13 @@ def test_the_line_by_which_excel_is_told_the_separator_is_taken(tmp_path):
     assert read_table(path, "price").frame.columns[:2] == ["size", "rooms"]
 
 
+def test_lines_of_old_macintosh_files_end_with_a_carriage_return(tmp_path):
+    path = tmp_path / "houses.csv"
+    for first, separator in ((b"", ","), (b"sep=;\r", ";")):
+        path.write_bytes(first + FRAME.write_csv(separator=separator).replace("\n", "\r").encode())
+        assert read_table(path, "price").frame["street"].to_list() == ["A", "B", None, "D"]
+
+
 def test_a_separator_for_a_parquet_file_is_refused(tmp_path):
     path = tmp_path / "houses.parquet"
     FRAME.write_parquet(path)
@@ -287,7 +294,7 @@ CSV = "a,b,c\n1,2,x\n2,1,y\n3,,x\n"
 @pytest.mark.parametrize(
     ("name", "content", "target", "message"),
     [
-        ("absent.csv", None, "a", "data: expected a CSV or Parquet file; received"),
+        ("absent.csv", None, "a", "data: expected a CSV, TSV or Parquet file; received"),
         ("table.xlsx", CSV, "a", "data: expected a name that ends with .csv, .tsv or .parquet, or with .gz after it; "),
         ("table.csv", CSV, "d", "target: expected one of the columns of table.csv (a, b, c); received 'd'; name"),
         ("table.csv", "price,b\n1,2\n2,1\n", "prise", "target: expected one of the columns of table.csv (price, b); "),
@@ -296,7 +303,7 @@ CSV = "a,b,c\n1,2,x\n2,1,y\n3,,x\n"
         ("table.csv", "a\n1\n2\n", "a", "data: expected columns beside the target; received none; bring others, or na"),
         ("table.parquet", "no parquet", "a", "data: expected a readable parquet file; received table.parquet; the re"),
         ("table.csv.gz", "no gzip", "a", "data: expected a readable csv file; received table.csv.gz; the reader says"),
-        (".", None, "a", "data: expected a CSV or Parquet file; received"),
+        (".", None, "a", "data: expected a CSV, TSV or Parquet file; received"),
         ("table.csv", "a,b,b\n1,2,3\n", "a", "data: expected column names that differ; received twice: b; rename"),
         ("table.csv", "a,b\ninf,2\n1,3\n", "a", "target: expected finite numbers; received infinity in 'a'; replace"),
         (

@@ -63,7 +63,7 @@ def read_table(
     weight: str | None = None,
     separator: str | None = None,
 ) -> Table:
-    """Read a CSV or Parquet file, compressed by gzip or not.
+    """Read a CSV, TSV or Parquet file, compressed by gzip or not.
 
     In a CSV file blanks around a name or a value do not count, and ``NA``, ``N/A``, ``#N/A``, ``NaN``, ``null``, ``?``
     and nothing stand for a missing value; see :func:`l0gates.selection.command.text.read_text`.
@@ -144,7 +144,7 @@ def _read_frame(path: Path, separator: str | None) -> tuple[pl.DataFrame, list[s
     """The columns of a file, and what to say of them."""
     if not path.is_file():
         remedy = "name a file in this folder" if path.is_dir() else "there is no such file"
-        raise refusal("data", expected="a CSV or Parquet file", received=str(path), remedy=remedy)
+        raise refusal("data", expected="a CSV, TSV or Parquet file", received=str(path), remedy=remedy)
     kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
     if kind not in (*_SEPARATORS, "parquet"):
         raise refusal(
@@ -168,6 +168,8 @@ def _read_frame(path: Path, separator: str | None) -> tuple[pl.DataFrame, list[s
 
 def _read_csv(content: bytes, separator: str | None, usual: str) -> tuple[pl.DataFrame, list[str]]:
     content = content.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
+    if b"\n" not in content:
+        content = content.replace(b"\r", b"\n")  # Excel's "CSV (Macintosh)"
     if told := _EXCEL.match(content):
         content, usual = content[told.end() :], told[1].decode("ascii", "replace")
     separator = separator or usual
