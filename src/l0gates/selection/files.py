@@ -77,11 +77,13 @@ def is_plain(value: Any) -> bool:
         return all(map(is_plain, value))
     if isinstance(value, np.ndarray):
         return value.dtype.kind in "biufU" or is_plain(value.tolist())
+    if _is_column(value):
+        return is_plain(value.tolist())
     return value is None or isinstance(value, bool | int | float | str | np.generic | Path)
 
 
 def to_json(value: Any) -> Any:
-    """A value as JSON can hold it: tuples and dicts are marked, arrays become lists, paths strings.
+    """A value as JSON can hold it: tuples and dicts are marked, arrays and pandas' columns become lists, paths strings.
 
     Examples
     --------
@@ -94,9 +96,14 @@ def to_json(value: Any) -> Any:
         return {"tuple": [to_json(item) for item in value]}
     if isinstance(value, list):
         return [to_json(item) for item in value]
-    if isinstance(value, np.ndarray | np.generic):
+    if isinstance(value, np.ndarray | np.generic) or _is_column(value):
         return to_json(value.tolist())
     return str(value) if isinstance(value, Path) else value
+
+
+def _is_column(value: Any) -> bool:
+    """Whether it is a column or an index of pandas, such as ``frame.columns[:3]``."""
+    return type(value).__module__.partition(".")[0] == "pandas" and hasattr(value, "tolist")
 
 
 def from_json(value: Any) -> Any:

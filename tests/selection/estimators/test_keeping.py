@@ -74,6 +74,18 @@ def test_a_classifier_of_every_kind_of_label(tmp_path, labels):
     np.testing.assert_array_equal(loaded.classes_, classifier.classes_)
 
 
+def test_columns_that_pandas_names_are_written(tmp_path):
+    frame, y = mixed()
+    mask = pd.Series(frame.columns == "text")
+    settings = {"always_keep": mask, "never_keep": frame.columns[:1], "feature_groups": {"g": frame.columns[2:4]}}
+    selector = L0FeatureSelector(**LINEAR, **settings).fit(frame, y)
+    selector.save(tmp_path / "model")
+    loaded = L0FeatureSelector.load(tmp_path / "model")
+    assert loaded.always_keep == mask.tolist()
+    assert (loaded.never_keep, loaded.feature_groups) == (["a"], {"g": ["c", "d"]})
+    np.testing.assert_array_equal(loaded.fit(frame, y).support_, selector.support_)
+
+
 def test_a_survival_model_with_its_baseline(tmp_path):
     X, y = linear()
     target = np.column_stack([np.exp(y / 4), np.arange(120) % 3 > 0])
