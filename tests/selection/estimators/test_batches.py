@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -40,6 +41,25 @@ def test_a_data_loader_of_tensors():
     classifier = L0Classifier(**LINEAR, n_features_to_select=2).fit_batches(DataLoader(data, batch_size=32))
     assert classifier.get_support(indices=True).tolist() == [1, 4]
     assert classifier.n_features_in_ == 6
+
+
+def test_tensors_of_a_type_that_numpy_lacks():
+    X, y = linear()
+    half, y = torch.from_numpy(X).bfloat16(), torch.from_numpy(y)
+    fits = [
+        L0Regressor(**LINEAR).fit_batches([(part[:60], y[:60]), (part[60:], y[60:])]) for part in (half, half.float())
+    ]
+    np.testing.assert_array_equal(fits[0].predict(X), fits[1].predict(X))
+
+
+def test_labels_in_a_sparse_matrix():
+    X, _ = linear()
+    labels = (X[:, [1, 4]] > 0).astype(int)
+    fits = [
+        L0Classifier(**LINEAR).fit_batches([(X[:60], y[:60]), (X[60:], y[60:])])
+        for y in (labels, scipy.sparse.csr_matrix(labels))
+    ]
+    np.testing.assert_array_equal(fits[0].predict_proba(X), fits[1].predict_proba(X))
 
 
 def test_batches_of_one_row():

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import scipy.sparse
 import torch
 from sklearn.utils import _safe_indexing
 from torch import Tensor
@@ -111,7 +112,8 @@ class BatchData:
             if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
                 raise _refused("batches of (X, y) or (X, y, weight)", type(batch).__name__)
             X, *rest = (_on_cpu(part) for part in batch)
-            X, (y, *weight) = self._check(X, first and number == 0), map(np.asarray, rest)
+            dense = (part.toarray() if scipy.sparse.issparse(part) else part for part in rest)
+            X, (y, *weight) = self._check(X, first and number == 0), map(np.asarray, dense)
             if y.shape[:1] != X.shape[:1] or any(part.shape != X.shape[:1] for part in weight):
                 shapes = ", ".join(str(tuple(part.shape)) for part in (X, y, *weight))
                 raise _refused("a target, and a weight, for each row", f"shapes {shapes} in batch {number}")
@@ -159,7 +161,11 @@ class BatchData:
 
 
 def _on_cpu(part: Any) -> Any:
-    return part.detach().cpu().numpy() if isinstance(part, Tensor) else part
+    if not isinstance(part, Tensor):
+        return part
+    part = part.detach().cpu()
+    # NumPy has no such type.
+    return (part.float() if part.dtype == torch.bfloat16 else part).numpy()
 
 
 def _refused(expected: str, received: str, remedy: str = "see fit_batches") -> Exception:
