@@ -7,19 +7,35 @@ from torch import Tensor
 from .problem import Problem
 
 
-def search_charge(n_kept: np.ndarray, *, n_rows: float, n_groups: int) -> np.ndarray:
+def search_charge(supports: np.ndarray, *, n_rows: float, design_effects: np.ndarray | None = None) -> np.ndarray:
     """What the extended BIC charges for keeping k of d columns: k / 2 log n + log C(d, k).
 
     Chen and Chen, "Extended Bayesian information criteria for model selection with large model spaces",
     Biometrika 2008, with gamma = 1. The second term pays for the search among all sets of one size.
 
+    Parameters
+    ----------
+    supports
+        bool, shape (n_sets, d).
+    n_rows
+        n.
+    design_effects
+        How many of the n rows tell as much as one of a column, shape (d,). A column of noise lowers the deviance by so
+        many times what it would, and n is so many times too large: both terms are charged for that.
+
     Examples
     --------
-    >>> search_charge(np.array([0, 1]), n_rows=100, n_groups=50).round(1)
+    >>> one = np.arange(50) == np.array([[-1], [0]])
+    >>> search_charge(one, n_rows=100).round(1)
     array([0. , 6.2])
+    >>> search_charge(one, n_rows=100, design_effects=np.full(50, 4.0)).round(1)
+    array([ 0. , 22.1])
     """
+    n_kept, n_groups = supports.sum(1), supports.shape[1]
+    effects = np.ones(n_groups) if design_effects is None else design_effects
     subsets = gammaln(n_groups + 1) - gammaln(n_kept + 1) - gammaln(n_groups - n_kept + 1)
-    return np.asarray(n_kept / 2 * np.log(n_rows) + subsets)
+    mean = supports @ effects / np.maximum(n_kept, 1)
+    return np.asarray(supports @ (effects / 2 * np.log(n_rows / effects)) + mean * subsets)
 
 
 def effective_rows(weight: Tensor) -> float:
@@ -65,4 +81,5 @@ def extended_bic(problem: Problem, row_losses: Tensor, supports: np.ndarray) -> 
     n_effective = n_rows if weight is None else effective_rows(weight[rows.to(weight.device)])
     deviance = problem.objective.deviance(row_losses).numpy() * (n_effective / n_rows)
     free = ~problem.fixed.cpu().numpy()
-    return np.asarray(deviance + search_charge(supports[:, free].sum(1), n_rows=n_effective, n_groups=int(free.sum())))
+    effects = None if problem.design_effects is None else problem.design_effects[free]
+    return np.asarray(deviance + search_charge(supports[:, free], n_rows=n_effective, design_effects=effects))

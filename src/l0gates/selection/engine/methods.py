@@ -8,6 +8,7 @@ import torch
 
 from ...errors import refusal
 from .criterion import extended_bic
+from .dependence import with_design_effects
 from .folds import Folds
 from .knockoffs import Knockoffs, gaussian_knockoffs, knockoff_threshold
 from .path import Path
@@ -111,4 +112,5 @@ def _within(folds: Folds, rows: np.ndarray) -> Folds:
 def _lowest_on_path(problem: Problem, step: Callable[[], None]) -> np.ndarray:
     """The set on a path with the lowest extended BIC of the path's own loss, bool, shape (n_groups,)."""
     supports, losses = sets_on(problem, train_path(problem, step))
+    problem = with_design_effects(problem, supports, losses, step)
     return np.asarray(supports[extended_bic(problem, losses, supports).argmin()])

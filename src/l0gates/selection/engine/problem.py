@@ -45,6 +45,8 @@ class Problem:
         Where paths are kept while they are made.
     together
         Rows of one number stay together where rows are parted once more, shape (n_rows,); None where none need to.
+    design_effects
+        How many rows tell as much as one, for each gate, shape (n_groups,); None where all rows are independent.
     """
 
     table: Table
@@ -58,6 +60,7 @@ class Problem:
     seed: int
     checkpoints: "Checkpoints | None" = None
     together: np.ndarray | None = None
+    design_effects: np.ndarray | None = None
 
     @property
     def shapes(self) -> list[Shape]:
@@ -73,6 +76,7 @@ class Problem:
             table=self.table.restricted(columns),
             groups=torch.searchsorted(kept, self.groups[columns]),
             fixed=self.fixed[kept],
+            design_effects=None if self.design_effects is None else self.design_effects[groups],
             seed=seed,
             checkpoints=None,
         )

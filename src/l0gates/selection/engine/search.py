@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .choice import choose, distinct_sets, promising, spread, thinned
 from .criterion import extended_bic
+from .dependence import with_design_effects
 from .modules import Shape
 from .path import Path, PathTraining
 from .problem import Problem
@@ -184,6 +185,7 @@ def _by_criterion(
     problem: Problem, path: Path, criterion: str, step: Callable[[], None]
 ) -> tuple[Comparison, np.ndarray]:
     supports, losses = sets_on(problem, path)
+    problem = with_design_effects(problem, supports, losses, step)
     fixed = problem.fixed.cpu().numpy()
     candidates = promising(supports, extended_bic(problem, losses, supports))
     if criterion == "lowest_loss" and len(candidates) > 1:

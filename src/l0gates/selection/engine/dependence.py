@@ -1,0 +1,114 @@
+"""Rows that belong together: how much less a column proves that says the same of all rows of a group."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .criterion import extended_bic
+from .problem import Problem
+from .refit import refit
+
+# Rows at a time where all are looked at once.
+_ROWS = 8192
+
+
+def intraclass_correlation(values: np.ndarray, groups: np.ndarray) -> float:
+    """The part of the variance that lies between groups, estimated by the analysis of variance, in [0, 1].
+
+    Parameters
+    ----------
+    values
+        Shape (n_rows, k); the variances of the k are added up.
+    groups
+        Group numbers from 0, without gaps, at least one of two rows: shape (n_rows,).
+
+    Examples
+    --------
+    >>> intraclass_correlation(np.array([[1.0], [1.0], [3.0], [3.0]]), np.array([0, 0, 1, 1]))
+    1.0
+    >>> intraclass_correlation(np.array([[1.0], [3.0], [1.0], [3.0]]), np.array([0, 0, 1, 1]))
+    0.0
+    """
+    sizes, centred = np.bincount(groups), values - values.mean(0)
+    sums = np.stack([np.bincount(groups, column) for column in centred.T])
+    n_rows, n_groups, between = len(values), len(sizes), (sums**2 / sizes).sum()
+    if n_groups < 2:
+        return 1.0
+    among, within = between / (n_groups - 1), ((centred**2).sum() - between) / (n_rows - n_groups)
+    typical = (n_rows - (sizes**2).sum() / n_rows) / (n_groups - 1)
+    total = among + (typical - 1) * within
+    return float(np.clip((among - within) / total, 0, 1)) if total > 0 else 0.0
+
+
+def design_effect(sizes: np.ndarray, correlation: float) -> float:
+    """By how much the variance of a sum over groups exceeds that of as many independent rows (Kish 1965, Moulton 1986).
+
+    Parameters
+    ----------
+    sizes
+        Rows of each group.
+    correlation
+        Of two rows of one group.
+
+    Examples
+    --------
+    >>> design_effect(np.array([10, 10, 10]), 0.5), design_effect(np.array([1, 1]), 0.5)
+    (5.5, 1.0)
+    """
+    return float(1 + ((sizes**2).sum() / sizes.sum() - 1) * correlation)
+
+
+def with_design_effects(
+    problem: Problem, supports: np.ndarray, row_losses: Tensor, step: Callable[[], None]
+) -> Problem:
+    """The problem with the design effects of its gates, where rows belong together.
+
+    A gate whose columns do not vary within groups gets the effect at the correlation of what a model leaves
+    unexplained, refitted on the set with the lowest extended BIC so far; any other gate has 1.
+
+    Parameters
+    ----------
+    problem
+        What is searched.
+    supports, row_losses
+        Sets on the path and their losses, as for :func:`extended_bic`.
+    step
+        Called after each step of the refit.
+    """
+    if problem.together is None:
+        return problem
+    rows = problem.folds.scored.numpy()
+    groups, sizes = np.unique(problem.together[rows], return_inverse=True, return_counts=True)[1:]
+    constant = _constant_gates(problem, problem.together)
+    if sizes.max() == 1 or not constant.any():
+        return problem
+    best = supports[extended_bic(problem, row_losses, supports).argmin()]
+    correlation = intraclass_correlation(_unexplained(problem, best, step), groups)
+    return replace(problem, design_effects=np.where(constant, design_effect(sizes, correlation), 1.0))
+
+
+def _constant_gates(problem: Problem, together: np.ndarray) -> np.ndarray:
+    """Which gates have columns that do not vary within groups of rows: bool, shape (n_groups,)."""
+    _, first, numbers = np.unique(together, return_index=True, return_inverse=True)
+    firsts = torch.from_numpy(first[numbers])
+    same = torch.ones(problem.table.n_columns, dtype=torch.bool, device=problem.table.device)
+    for rows in torch.arange(len(problem.table), device="cpu").split(_ROWS):
+        same &= (problem.table.rows(rows) == problem.table.rows(firsts[rows])).all(0)
+    varying = problem.groups[~same].cpu().numpy()
+    return ~np.isin(np.arange(len(problem.fixed)), varying)
+
+
+def _unexplained(problem: Problem, support: np.ndarray, step: Callable[[], None]) -> np.ndarray:
+    """The derivatives of the loss by the outputs, of models that have not seen the row: (n_scored, n_outputs)."""
+    fitted = refit(problem, support[None], hidden=problem.hidden, progress=step)
+    part = problem.table.restricted(torch.from_numpy(fitted.columns))
+    found = []
+    for fold, rows in enumerate(problem.folds.inside):
+        numbers = rows.to(problem.table.device)
+        outputs = fitted.networks.fold_outputs(part.rows(rows), fold)[0]
+        slopes = problem.objective.batches(numbers[None])[0](outputs)[1]
+        found.append(slopes.detach().cpu().double().numpy().reshape(len(rows), -1))
+    return np.concatenate(found)
