@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import types
 
 import pytest
 import torch
@@ -331,6 +332,33 @@ def test_a_compact_model_that_computes_something_else_is_not_handed_over(monkeyp
     monkeypatch.setattr("l0gates.pruning.compaction.removal.config_fields", spoil)
     with pytest.raises(ArgumentError, match="expected the same outputs after compaction, within 1e-05 of the largest"):
         compact(model, X)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_forward_that_holds_the_model_itself_is_refused(training):
+    """A function is not copied: the copy would run the dense model, and equal it."""
+    model = network()
+    forward = model.forward
+    model.forward = lambda x: forward(x) * 2
+    attach(model, torch.randn(2, 4))
+    with pytest.raises(ArgumentError) as raised:
+        compact(model.train(training), torch.randn(2, 4))
+    assert str(raised.value) == (
+        "model: expected modules of which a copy runs by itself; received a forward that calls 0 of the model itself; "
+        "give a module its forward as a method, by types.MethodType(forward, module)"
+    )
+    assert not model[0]._forward_pre_hooks
+
+
+def test_a_forward_that_was_given_as_a_method_is_copied():
+    model = network()
+    model.forward = types.MethodType(lambda self, x: type(self).forward(self, x) * 2, model)
+    structure = attach(model, torch.randn(2, 4))
+    set_gates(model, thirds(structure))
+    smaller = compact(model, torch.randn(2, 4))
+    nn.init.zeros_(smaller[-1].bias)
+    nn.init.zeros_(smaller[-1].weight)
+    assert not outputs_of(smaller, torch.randn(2, 4)).any()
 
 
 def test_a_compact_model_can_be_gated_and_compacted_again():

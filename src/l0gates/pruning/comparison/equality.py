@@ -37,7 +37,7 @@ def check_equal(model: nn.Module, smaller: nn.Module, call: Call, emptied: list[
         )
     wide, wide_smaller = _widened(model, theirs[0]), _widened(smaller, theirs[0])
     for each, expected in zip(calls[:2], theirs, strict=False):
-        found = _run(smaller, each)
+        found = _run(model, smaller, each)
         worst, allowed = difference(expected, found), tolerance(expected)
         if wide is not model and worst < float("inf"):
             wide_call = _widened(each, theirs[0])
@@ -69,18 +69,45 @@ def _are_equal(ours: Call, theirs: Call) -> bool:
     return all(torch.equal(a, b) for a, b in pairs if isinstance(a, Tensor))
 
 
-def _run(smaller: nn.Module, call: Call) -> list[Any]:
-    """The compact model's outputs."""
+def _run(model: nn.Module, smaller: nn.Module, call: Call) -> list[Any]:
+    """The compact model's outputs, without a call of the model that it was copied from.
+
+    A function that a module was given as its ``forward`` is not copied with it: what it holds is the dense model.
+    """
+    own = set(smaller.modules())
+    called: list[str] = []
+    hooks = [
+        module.register_forward_pre_hook(lambda *_, name=name: called.append(name))
+        for name, module in model.named_modules()
+        if module not in own
+    ]
     try:
-        return outputs(smaller, call)
+        found = outputs(smaller, call)
     except FAILURES as error:
-        text = next(iter(str(error).splitlines()), "no message")
+        if not called:
+            raise _cannot_run(error) from error
+        found = []
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if called:
         raise refusal(
             "model",
-            expected="a compact model that can be run",
-            received=f"{type(error).__name__}: {text}",
-            remedy="attach with exclude= the groups that its forward cannot follow, and report the model",
-        ) from error
+            expected="modules of which a copy runs by itself",
+            received=f"a forward that calls {called[0] or type(model).__name__} of the model itself",
+            remedy="give a module its forward as a method, by types.MethodType(forward, module)",
+        )
+    return found
+
+
+def _cannot_run(error: Exception) -> ArgumentError:
+    text = next(iter(str(error).splitlines()), "no message")
+    return refusal(
+        "model",
+        expected="a compact model that can be run",
+        received=f"{type(error).__name__}: {text}",
+        remedy="attach with exclude= the groups that its forward cannot follow, and report the model",
+    )
 
 
 def _widened(value: Any, expected: list[Any]) -> Any:
