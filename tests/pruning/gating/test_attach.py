@@ -212,6 +212,19 @@ def test_compiled_training_draws_anew_each_time():
     assert not torch.equal(left, later)
 
 
+@quiet
+@pytest.mark.parametrize("training", [False, True])
+def test_what_was_compiled_before_is_gated_too(training):
+    model, x = Fork().train(training), torch.randn(3, 4)
+    compiled = torch.compile(model, backend="eager")
+    compiled(x)
+    attach(model, x)
+    set_gates(model, -30.0)
+    torch.testing.assert_close(compiled(x), model(x))
+    detach(model)
+    torch.testing.assert_close(compiled(x), model(x))
+
+
 def test_autocast_and_half_precision_keep_dtypes_and_gates_stay_in_float32():
     x = torch.randn(2, 4)
     model = attached().train()

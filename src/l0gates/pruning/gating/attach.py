@@ -99,6 +99,7 @@ def attach(
     draws = Draws(gates)
     _hook(model, structure, draws)
     model.__dict__[ATTRIBUTE] = Attachment(structure, homes, draws)
+    torch.compiler.reset()  # programs compiled before take no notice of hooks, and would go on without gates
     return structure
 
 
