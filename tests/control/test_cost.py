@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import models
 from l0gates import BinaryConcreteStochasticGates as Binary
 from l0gates import GaussianStochasticGates as Gaussian
-from l0gates.control import ModelCost, expected_cost, harden
+from l0gates.control import ModelCost, expected_cost, harden, param_groups
 from l0gates.control.polynomial import NO_GATE, Dimension, Polynomial
 from l0gates.errors import ArgumentError
 from l0gates.pruning import attach, compact
@@ -187,6 +187,19 @@ def test_a_model_without_gates_is_refused():
         expected_cost(nn.Linear(2, 2))
     with pytest.raises(ArgumentError, match="cost: expected one of 'params', 'macs', 'gates'; received 'flops'"):
         ModelCost(attached("LeNet")[0], "flops")
+
+
+def test_a_model_whose_gates_left_with_a_module_is_refused():
+    model = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 2))
+    attach(model, torch.zeros(2, 6))
+    model[2] = nn.Linear(12, 3)
+    text = (
+        "^model: expected the modules that it had when gates were attached; received one without the gates of "
+        "0.neurons in the place of 2; detach, change the model, and attach again$"
+    )
+    for use in (expected_cost, harden, lambda model: param_groups(model, lr=0.1)):
+        with pytest.raises(ArgumentError, match=text):
+            use(model)
 
 
 def test_arguments_of_a_cost_that_do_not_fit_the_model_are_refused():

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..errors import refusal
 from ..ops.scalars import in_float64
-from ..structure.attachment import check_module, gates_of
+from ..structure.attachment import check_module, find_attachment, gates_of
 
 # A hardened gate's parameter, beyond every noise (its logit lies within 37 in float64); float16 holds it.
 DECIDED = 1000.0
@@ -27,6 +27,7 @@ class GateVector:
     """
 
     def __init__(self, model: nn.Module) -> None:
+        _check_homes(unwrapped(model))
         self.gates = gates_of(unwrapped(model))
         if not self.gates:
             raise refusal(
@@ -81,6 +82,22 @@ class GateVector:
     def _joined(self, parts: list[Tensor]) -> Tensor:
         device = parts[0].device
         return in_float64(torch.cat([in_float64(part).to(device) for part in parts]))
+
+
+def _check_homes(model: nn.Module) -> None:
+    """Refuse a model of which a module that held gates is another one now."""
+    found = find_attachment(model)
+    if found is None:
+        return
+    paths = {path for path, _ in found[0].named_modules(remove_duplicate=False)}
+    for name, home in found[1].homes.items():
+        if home not in paths:
+            raise refusal(
+                "model",
+                expected="the modules that it had when gates were attached",
+                received=f"one without the gates of {name} in the place of {home.rpartition('.')[0]}",
+                remedy="detach, change the model, and attach again",
+            )
 
 
 def unwrapped(model: nn.Module) -> nn.Module:

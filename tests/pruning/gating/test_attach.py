@@ -212,6 +212,17 @@ def test_compiled_training_draws_anew_each_time():
     assert not torch.equal(left, later)
 
 
+@pytest.mark.parametrize("wrap", [lambda m: torch.compile(m, backend="eager"), nn.DataParallel])
+def test_a_wrapper_is_refused(wrap):
+    wrapper = wrap(Fork())
+    with pytest.raises(ArgumentError) as raised:
+        attach(wrapper, torch.randn(2, 4))
+    assert str(raised.value) == (
+        f"model: expected the module itself; received {type(wrapper).__name__}, which holds it; "
+        "attach gates to the module inside, then compile or distribute it"
+    )
+
+
 @quiet
 @pytest.mark.parametrize("training", [False, True])
 def test_what_was_compiled_before_is_gated_too(training):

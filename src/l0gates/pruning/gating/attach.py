@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ...control.goal import ATTRIBUTE as GOAL
+from ...control.vector import unwrapped
 from ...errors import refusal
 from ...gates.base import StochasticGatesBase
 from ...gates.binary_concrete import BinaryConcreteStochasticGates
@@ -141,6 +142,13 @@ def _check_model(model: Any) -> None:
             expected="a model without attached gates",
             received=f"{type(model).__name__}, which has some",
             remedy="detach(model) first",
+        )
+    if unwrapped(model) is not model:
+        raise refusal(
+            "model",
+            expected="the module itself",
+            received=f"{type(model).__name__}, which holds it",
+            remedy="attach gates to the module inside, then compile or distribute it",
         )
 
 
