@@ -306,6 +306,18 @@ def test_frozen_gates_stay_where_they_are():
     assert constraint.status()["model"].expected == pytest.approx(0.6, abs=0.005)
 
 
+def test_the_state_follows_a_model_that_is_moved_to_another_device():
+    model = network()
+    constraint = DensityConstraint(model, {"model": 0.5, "2.neurons": 0.4}, warmup=5)
+    steps(model, constraint, torch.optim.Adam(param_groups(model, lr=0.01)), 12)
+    model.to("meta")
+    for use in (constraint.penalty, constraint.violation):
+        assert use().device.type == "meta"
+    state = constraint.state_dict()
+    tensors = [*state["multipliers"].values(), state["start"], state["left"]]
+    assert {each.device.type for each in tensors if isinstance(each, torch.Tensor)} == {"meta"}
+
+
 def test_gates_stay_within_reach_and_hardened_ones_where_they_are():
     model = nn.ModuleDict({"a": Binary(3), "b": Gaussian(3)})
     with torch.no_grad():

@@ -51,6 +51,20 @@ def test_a_constraint_that_cannot_be_kept_is_refused(arguments, text):
         DensityConstraint(model, arguments.pop("target"), **arguments)
 
 
+def test_a_target_below_what_frozen_gates_leave_is_refused():
+    model = nn.ModuleDict({"a": Binary(4, init_active_prob=0.9), "b": Binary(4, init_active_prob=0.9)})
+    model["b"].requires_grad_(False)
+    DensityConstraint(model, 0.45, cost="gates")
+    with pytest.raises(
+        ArgumentError,
+        match=r"^target: expected at least 0.45, which the gates that are frozen leave; received 0.4; let them require",
+    ):
+        DensityConstraint(model, 0.4, cost="gates")
+    model.requires_grad_(False)
+    with pytest.raises(ArgumentError, match=r"^target\['b'\]: expected at least 0.9, .*; received 0.8"):
+        DensityConstraint(model, {"model": 1.0, "b": 0.8}, cost="gates")
+
+
 @pytest.mark.parametrize("given", ["a", -3, 1.5, float("nan"), True, None])
 def test_a_schedule_that_gives_no_density_is_refused(given):
     constraint = DensityConstraint(by_hand(), 0.5, cost="gates", schedule=lambda step: given)

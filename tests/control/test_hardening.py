@@ -10,7 +10,7 @@ from torch import nn
 from l0gates import BinaryConcreteStochasticGates as Binary
 from l0gates import GaussianStochasticGates as Gaussian
 from l0gates import StochasticGatesBase
-from l0gates.control import DensityConstraint, ModelCost, harden
+from l0gates.control import DensityConstraint, ModelCost, harden, param_groups
 from l0gates.errors import ArgumentError
 from l0gates.pruning import attach
 
@@ -125,6 +125,36 @@ def test_gates_of_one_module_with_different_prices_are_chosen_by_price_too():
     report = harden(nn.ModuleDict({"gates": gates}), target=0.4, cost={"gates": torch.tensor([7.0, 4.0, 1.0])})
     assert report.densities["model"] == pytest.approx(4 / 12)
     assert gates.get_gate_values().tolist() == [0.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("exactly", [False, True])
+def test_the_loop_goes_on_after_hardening_and_leaves_the_decision(exactly, frozen):
+    model = network()
+    constraint = DensityConstraint(model, 0.4, exactly=exactly, warmup=5)
+    optimizer = torch.optim.Adam(param_groups(model, lr=0.01))
+
+    def loop():
+        for _ in range(25):
+            optimizer.zero_grad()
+            (model(torch.randn(8, 4)).square().mean() + constraint.penalty()).backward()
+            optimizer.step()
+            constraint.step()
+
+    loop()
+    report = harden(model)
+    gates = ModelCost(model).vector.gates.values()
+    for module in gates:
+        module.requires_grad_(not frozen)
+    decided, multiplier = [module.get_gate_values() for module in gates], constraint.status()["model"].multiplier
+    loop()
+    assert constraint.state_dict()["n_steps"] == 50
+    assert constraint.status()["model"].multiplier == pytest.approx(multiplier, rel=0.5, abs=0.01)
+    assert constraint.penalty().isfinite()
+    assert ModelCost(model).expected() / ModelCost(model).dense == report.densities["model"]
+    for module, values in zip(gates, decided, strict=True):
+        assert torch.equal(module.get_gate_values(), values)
+        assert module.log_alpha_param.abs().min() > 990
 
 
 def test_target_and_cost_come_from_the_constraint():

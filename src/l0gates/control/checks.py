@@ -1,7 +1,7 @@
 """Checks of arguments and saved states that the parts of ``control/`` share."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -35,6 +35,18 @@ def check_flags(**flags: object) -> None:
     for name, value in flags.items():
         if not isinstance(value, bool):
             raise refusal(name, expected="True or False", received=repr(value), remedy="pass one of the two")
+
+
+def check_frozen(targets: Mapping[str, float], least: Sequence[float]) -> None:
+    """Refuse targets below the densities that frozen gates leave."""
+    for (scope, target), density in zip(targets.items(), least, strict=True):
+        if target < density - 1e-9:
+            raise refusal(
+                "target" if len(targets) == 1 else f"target[{scope!r}]",
+                expected=f"at least {density:.4g}, which the gates that are frozen leave",
+                received=repr(target),
+                remedy="let them require gradients, or ask for more",
+            )
 
 
 def check_schedule(schedule: object, n_targets: int) -> None:

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,7 +9,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from ..ops.scalars import compute_dtype
-from .checks import check_at_least_0, check_flags, check_schedule, check_scheduled, check_state
+from .checks import check_at_least_0, check_flags, check_frozen, check_schedule, check_scheduled, check_state
 from .correction import keep_in_reach, move, slopes
 from .cost import CostName, Prices
 from .goal import Goal
@@ -18,33 +17,12 @@ from .groups import OptimizerWatch
 from .measuring import macs_on
 from .multipliers import Multipliers
 from .schedules import cosine
+from .status import Status
 
 # On other devices than a CPU, the steps from one look at whether gates are numbers to the next.
 LOOK = 10
-
-
-@dataclass(frozen=True)
-class Status:
-    """Where one constraint stands; densities are parts of the dense cost.
-
-    Attributes
-    ----------
-    target, ramp
-        The density asked for at the end, and at this step.
-    expected, hard
-        The expected density, and that of the gates that evaluation leaves above 0.
-    violation
-        ``expected - ramp``.
-    multiplier
-        What density costs, in units of the loss.
-    """
-
-    target: float
-    ramp: float
-    expected: float
-    hard: float
-    violation: float
-    multiplier: float
+# A density that changes by less, where the gates are moved by one, is that of gates which are all 0 or 1.
+STILL = 1e-15
 
 
 class DensityConstraint:
@@ -166,9 +144,12 @@ class DensityConstraint:
         }
         self._n_steps = 0
         with torch.no_grad():
-            self._vector.check_finite(self._vector.probabilities())
-            self._start = self._left = self._densities()
-        self._ends = self._start.new_tensor(list(self._targets.values()))
+            probabilities = self._vector.probabilities()
+            self._vector.check_finite(probabilities)
+            self._ends = probabilities.new_tensor(list(self._targets.values()))
+            self._start = self._left = self._densities(probabilities)
+            least = self._densities(probabilities.where(self._vector.is_frozen(), 0.0))
+        check_frozen(self._targets, least.tolist())
         self._multipliers = Multipliers(
             self._start, exactly=exactly, proportional=float(proportional), restarts=restarts
         )
@@ -180,8 +161,9 @@ class DensityConstraint:
 
         Its gradient is what counts; its value may be negative.
         """
-        penalty = self._multipliers.penalty(self._densities() - self._ramp())
-        return penalty.to(compute_dtype(self._vector.parameters()[0]))
+        densities = self._densities()
+        penalty = self._multipliers.penalty(densities - self._ramp())
+        return penalty.to(compute_dtype(self._vector.parameters(frozen=True)[0]))
 
     @torch.no_grad()
     def step(self) -> None:
@@ -193,6 +175,9 @@ class DensityConstraint:
             If gates have become NaN, so that their expected cost is no number.
         """
         self._watch.warn()
+        if not self._vector.parameters():  # all gates are frozen: there is nothing to move
+            self._n_steps, self._left = self._n_steps + 1, self._densities()
+            return
         with torch.enable_grad():
             probabilities = self._vector.probabilities()
             densities = self._densities(probabilities)
@@ -207,14 +192,15 @@ class DensityConstraint:
         if density.device.type == "cpu" or self._n_steps % LOOK == 0:
             self._vector.check_finite(probabilities, density)
         self._n_steps += 1
-        violation = density - self._ramp()
-        self._multipliers.observe(density - left, violation, norms)
+        moving = rates > STILL  # else there is nothing to be done, and a way without end to go
+        drift, violation = (part.where(moving, 0.0) for part in (density - left, density - self._ramp()))
+        self._multipliers.observe(drift, violation, norms)
         if self._correction:
             # While an inequality holds by its multiplier it is an equality; without one the loss is free below it.
             free = (self._multipliers.value <= 0) & (violation < 0) & (not self._exactly)
             excess = violation.where(~free, 0.0)
             # Once the ramp is over nothing that was reached is given up: what the optimiser undid does not count.
-            undone = (density - left).abs() / rates if self._rest() == 0 else torch.zeros_like(rates)
+            undone = drift.abs() / rates if self._rest() == 0 else torch.zeros_like(rates)
             for slope, amount, back in zip(found, excess / rates, undone, strict=True):
                 move(self._vector, slope, amount, self._correction, back)
             keep_in_reach(self._vector)
@@ -223,7 +209,8 @@ class DensityConstraint:
     def violation(self) -> Tensor:
         """Expected density less what is asked for at this step, shape ``(constraints,)``, detached."""
         with torch.no_grad():
-            return self._densities() - self._ramp()
+            densities = self._densities()
+            return densities - self._ramp()
 
     def status(self) -> dict[str, Status]:
         """Where each constraint stands, by the name of its target (waits for the device)."""
@@ -278,6 +265,9 @@ class DensityConstraint:
     def _densities(self, probabilities: Tensor | None = None) -> Tensor:
         """The expected density of each constraint, shape ``(constraints,)``, differentiable."""
         probabilities = self._vector.probabilities() if probabilities is None else probabilities
+        if probabilities.device != self._ends.device:  # the model was moved since
+            self._start, self._left, self._ends = (t.to(probabilities) for t in (self._start, self._left, self._ends))
+            self._multipliers.to(probabilities)
         return torch.stack([cost.of(probabilities) / cost.dense for cost in self._costs])
 
     def _ramp(self) -> Tensor:

@@ -75,7 +75,10 @@ def move(vector: GateVector, slope: Slope, amount: Tensor, limit: float, free: T
 
 
 def keep_in_reach(vector: GateVector) -> None:
-    """Bring gates back that training drove further than ``REACH``; those that were hardened stay."""
+    """Bring gates back that training drove further than ``REACH``; those that were hardened stay.
+
+    An optimiser's momentum still moves these, by little.
+    """
     for gates in vector.gates.values():
         if isinstance(gates, BinaryConcreteStochasticGates):
             parameter, reach = gates.log_alpha_param, REACH
@@ -85,5 +88,5 @@ def keep_in_reach(vector: GateVector) -> None:
         else:
             continue
         if parameter.requires_grad:
-            beyond = ((parameter - centre).abs() > reach) & (parameter.abs() < DECIDED)
+            beyond = ((parameter - centre).abs() > reach) & (parameter.abs() < DECIDED / 2)
             parameter.copy_(torch.where(beyond, centre + reach * (parameter - centre).sign(), parameter))

@@ -57,6 +57,11 @@ class Multipliers:
         self.value, self.total, self.last, self.past = (torch.zeros_like(like) for _ in range(4))
         self.gain, self.norm = torch.ones_like(like), torch.ones_like(like)
 
+    def to(self, like: Tensor) -> None:
+        """Move to the dtype and device of a tensor."""
+        for name in _STATE:
+            setattr(self, name, getattr(self, name).to(like))
+
     def penalty(self, violation: Tensor) -> Tensor:
         """The augmented Lagrangian's terms for violations of shape ``(constraints,)``, summed."""
         quadratic = self._coefficient(violation.detach())

@@ -62,9 +62,15 @@ class GateVector:
         """Which gates evaluation leaves above 0, as 0. and 1., shape ``(n_gates,)``."""
         return self._joined([(gates.get_gate_values() > 0).double() for gates in self.gates.values()])
 
-    def parameters(self) -> list[nn.Parameter]:
-        """What training moves the gates by."""
-        return [parameter for parameter, _ in self._units() if parameter.requires_grad]
+    def is_frozen(self) -> Tensor:
+        """Which gates training cannot move, boolean, shape ``(n_gates,)``."""
+        frozen = [not any(p.requires_grad for p in gates.parameters()) for gates in self.gates.values()]
+        parts = [gates.get_gate_values() for gates in self.gates.values()]
+        return self._joined([torch.full_like(part, each) for part, each in zip(parts, frozen, strict=True)]).bool()
+
+    def parameters(self, *, frozen: bool = False) -> list[nn.Parameter]:
+        """What training moves the gates by; with ``frozen`` also what it leaves alone."""
+        return [parameter for parameter, _ in self._units() if frozen or parameter.requires_grad]
 
     def units(self) -> list[float]:
         """For each of :meth:`parameters`, the distance that matters: a Gaussian gate's std, 1 for a logit."""
