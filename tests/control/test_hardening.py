@@ -165,6 +165,18 @@ def test_target_and_cost_come_from_the_constraint():
     assert report.densities["model"] == pytest.approx(ModelCost(model, "macs").hard() / ModelCost(model, "macs").dense)
 
 
+def test_target_and_cost_are_found_inside_and_outside_a_wrapper():
+    model = network()
+    outer = nn.ModuleDict({"model": model})
+    DensityConstraint(outer, 0.4, cost="macs")
+    assert harden(model).targets == {"model": 0.4}
+    DensityConstraint(model, 0.5, cost="macs")
+    for wrapper in (outer, torch.optim.swa_utils.AveragedModel(model)):
+        report = harden(wrapper)
+        assert report.targets == {"model": 0.5}
+        assert report.densities["model"] <= 0.5
+
+
 def test_without_a_target_the_cut_is_at_one_half_and_the_report_says_what_changed():
     gates = Binary.from_pretrained(torch.tensor([-6.0, -2.0, -1.5, 6.0]))
     assert gates.get_gate_active_probs()[1] < 0.5 < gates.get_gate_active_probs()[2] + 0.03

@@ -7,7 +7,7 @@ from numbers import Real
 from torch import nn
 
 from ..errors import refusal
-from ..structure.attachment import structure_of
+from ..structure.attachment import find_attachment, structure_of
 from ..structure.record import KINDS
 from .checks import check_names
 from .cost import CostName, ModelCost, Prices
@@ -54,14 +54,16 @@ class Goal:
             _check_reachable(scope, value, self.costs[scope])
 
     def leave(self) -> None:
-        """Leave target and cost on the model, for :func:`harden`."""
+        """Leave target and cost for :func:`harden` on the model, or on the part of it that gates were attached to."""
         left = {"target": self.targets, "cost": self.cost, "exactly": self.exactly, "macs": self.macs}
-        unwrapped(self.model).__dict__[ATTRIBUTE] = left
+        attached = find_attachment(self.model)
+        (attached[0] if attached else unwrapped(self.model)).__dict__[ATTRIBUTE] = left
 
 
 def goal_left_on(model: nn.Module) -> Goal | None:
-    """The goal that a constraint left on the model, checked anew."""
-    left = unwrapped(model).__dict__.get(ATTRIBUTE)
+    """The goal that a constraint left on the model, or inside a wrapper, checked anew."""
+    found = (module.__dict__[ATTRIBUTE] for module in model.modules() if ATTRIBUTE in module.__dict__)
+    left = next(found, None)
     return None if left is None else Goal(model, **left)
 
 
