@@ -123,6 +123,35 @@ def test_recomputation_sees_the_draw_of_its_own_forward(reentrant, passes):
         torch.testing.assert_close(actual, expected)
 
 
+class Parts(Fork):
+    """Each consumer in a checkpoint of its own, and one in none."""
+
+    def sides(self, hidden):
+        left = self.left(hidden)
+        if self.recompute is not None:
+            left = checkpoint(self.left, hidden, use_reentrant=self.recompute) - 0.5 * left
+            return left, checkpoint(self.right, hidden, use_reentrant=self.recompute)
+        return left - 0.5 * left, self.right(hidden)
+
+    def forward(self, x):
+        return self.sides(functional.relu(self.inner(x)))
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_parts_that_share_gates_are_recomputed_one_by_one(reentrant, frozen):
+    plain = attached(Parts()).train()
+    set_gates(plain, 0.0)
+    gates_of(plain)["inner.neurons"].requires_grad_(not frozen)
+    recomputing = copy.deepcopy(plain)
+    recomputing.recompute = reentrant
+    x = torch.randn(3, 4)
+    for expected, actual in zip(gradients(plain, x), gradients(recomputing, x), strict=True):
+        assert (expected is None) == (actual is None)
+        if expected is not None:
+            torch.testing.assert_close(actual, expected)
+
+
 def test_recomputation_without_the_random_state_is_refused():
     model = attached().train()
     x = torch.randn(3, 4)

@@ -70,7 +70,7 @@ class Draws:
             values = self._recalled() if torch._C._current_graph_task_id() != -1 else None
             if values is None:
                 raise _outside(names)
-            return [values[name] for name in names]
+            return [_Again.apply([values[name]], *self.gates[name].parameters()) for name in names]  # type: ignore[no-untyped-call]
         return [values_of(self.gates[name]) for name in names]
 
     def _recalled(self) -> Values:
@@ -94,6 +94,27 @@ class Draws:
             states.append(torch.get_device_module(device).get_rng_state(device))
         content = b"".join(ctypes.string_at(state.data_ptr(), state.numel()) for state in states)
         return hashlib.blake2b(content, digest_size=16).digest()
+
+
+class _Again(torch.autograd.Function):
+    """Values drawn before, for a part that is recomputed: they may be differentiated once for each such part.
+
+    Reentrant checkpointing goes back through each part by itself, which would free what the first drew them from.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, values: list[Tensor], *parameters: Tensor) -> Tensor:
+        """The values, apart from their graph."""
+        ctx.values, ctx.parameters = values[0], parameters
+        return values[0].detach()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        """Through the graph of the draw, which stays."""
+        wanted = [parameter for parameter in ctx.parameters if parameter.requires_grad]
+        found = torch.autograd.grad(ctx.values, wanted, gradient, retain_graph=True, allow_unused=True)
+        of = dict(zip(map(id, wanted), found, strict=True))
+        return None, *(of.get(id(parameter)) for parameter in ctx.parameters)
 
 
 def values_of(gates: StochasticGatesBase) -> Tensor:
