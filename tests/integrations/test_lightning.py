@@ -100,6 +100,25 @@ class Watched(DensityCallback):
         self.first = self.state_dict()
 
 
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_module_whose_training_was_interrupted_is_trained_again(tmp_path, error):
+    class Interrupting(pl.Callback):
+        def on_train_batch_start(self, trainer, *_):
+            if trainer.global_step == 5:
+                raise error
+
+    module, density = Regression(), callback()
+    run = trainer(tmp_path, density, max_epochs=30)
+    run.callbacks.append(Interrupting())
+    with pytest.raises((ValueError, SystemExit, KeyboardInterrupt)):
+        run.fit(module)
+    assert density.compact_model is None
+    assert "training_step" not in vars(module)
+    trainer(tmp_path, density, max_epochs=30).fit(module)
+    assert density.constraint.status()["model"].hard == pytest.approx(0.5, abs=0.03)
+    assert "training_step" not in vars(module)
+
+
 def test_tensorboard_shows_the_figures(tmp_path):
     pytest.importorskip("tensorboard")
     from lightning.pytorch.loggers import TensorBoardLogger

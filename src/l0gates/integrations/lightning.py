@@ -114,6 +114,10 @@ class DensityCallback(pl.Callback):
         harden(gated)
         self.compact_model = compact(gated, self.example_inputs, **self.compacting)
 
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Leave ``training_step`` as it was; without this an interrupted module could not be fitted again."""
+        self.teardown(trainer, pl_module, "fit")
+
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Leave ``training_step`` as it was."""
         step = pl_module.__dict__.get("training_step")
