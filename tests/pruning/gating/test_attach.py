@@ -190,6 +190,26 @@ def test_after_an_error_in_the_forward_parts_are_outside_again():
         model.left(torch.randn(2, 8))
 
 
+def test_in_evaluation_a_forward_goes_on_when_another_threads_is_over():
+    model = attached().eval()
+    set_gates(model, 0.3)
+    x = torch.randn(2, 4)
+    expected = model(x)
+    meanwhile = []
+
+    class Names(list):
+        def __iter__(self):
+            if not meanwhile:
+                meanwhile.append(None)
+                meanwhile[0] = model(x)  # what another thread does while this one looks up its values
+            return super().__iter__()
+
+    (hook,) = model.left._forward_pre_hooks.values()
+    hook.factor.names = Names(hook.factor.names)
+    assert all(map(torch.equal, model(x), expected))
+    assert all(map(torch.equal, meanwhile[0], expected))
+
+
 @pytest.mark.parametrize("name", ["resnet18", "encoder", "bert"])
 def test_copies_and_pickles_are_independent_and_equal(name):
     model, inputs = models.build(name)

@@ -30,9 +30,8 @@ class Draws:
         self._forget()
 
     def _forget(self) -> None:
-        self._running = False
         self._recording = False
-        self._values: Values = {}
+        self._values: Values = {}  # of the forward that runs; none outside
         self._passes: OrderedDict[int, dict[bytes, Values]] = OrderedDict()
         self._count = 0
 
@@ -47,8 +46,8 @@ class Draws:
     def begin(self) -> None:
         """Draw for a forward of the model that now starts."""
         self._values = {name: values_of(gates) for name, gates in self.gates.items()}
-        self._running = True
-        self._recording = torch.is_grad_enabled() and not torch.compiler.is_compiling()
+        training = any(gates.training for gates in self.gates.values())
+        self._recording = training and torch.is_grad_enabled() and not torch.compiler.is_compiling()
         if self._recording:
             self._count += 1
             self._passes[self._count] = {}
@@ -57,15 +56,15 @@ class Draws:
 
     def end(self) -> None:
         """The forward is over; what it drew is kept only for parts that are recomputed."""
-        self._running = False
         self._values = {}
 
     def of(self, names: list[str]) -> list[Tensor]:
         """The values of some groups for the part of the model that runs now."""
-        if self._running:
+        running = self._values  # read once: in evaluation several threads may run the model
+        if running:
             if self._recording and not torch.compiler.is_compiling():
-                self._passes[self._count][self._state_of_generators()] = self._values
-            return [self._values[name] for name in names]
+                self._passes[self._count][self._state_of_generators()] = running
+            return [running[name] for name in names]
         if any(self.gates[name].training for name in names):
             values = self._recalled() if torch._C._current_graph_task_id() != -1 else None
             if values is None:
