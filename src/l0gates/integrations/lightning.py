@@ -19,7 +19,8 @@ class DensityCallback(pl.Callback):
     Gates are attached before the optimizers are configured: give them a group of their own there, with
     :func:`l0gates.control.param_groups`. The penalty is added to what ``training_step`` returns, so optimization
     has to be automatic. Figures are logged at each step, the expected density in the progress bar too. The
-    constraint's state goes into the checkpoints.
+    constraint's state goes into the checkpoints. List callbacks that write weights when training ends (averages of
+    weights) before this one: what is compacted are the weights that it then finds.
 
     Parameters
     ----------
