@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from ...errors import refusal
 from ...gates.base import StochasticGatesBase
@@ -108,6 +109,7 @@ class _Again(torch.autograd.Function):
         return values[0].detach()
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Any:
         """Through the graph of the draw, which stays."""
         wanted = [parameter for parameter in ctx.parameters if parameter.requires_grad]
