@@ -85,9 +85,9 @@ def test_a_checkpoint_carries_the_constraint_on(tmp_path):
     assert resumed.first["n_steps"] == 2 * 4
     assert resumed.state_dict()["n_steps"] == 4 * 4
     before = saved.callbacks[0].state_dict()
-    assert torch.equal(resumed.first["start"], before["start"])
+    assert torch.equal(resumed.first["start"].cpu(), before["start"].cpu())
     for ours, theirs in zip(resumed.first["multipliers"].values(), before["multipliers"].values(), strict=True):
-        assert torch.equal(torch.as_tensor(ours), torch.as_tensor(theirs))
+        assert torch.equal(torch.as_tensor(ours).cpu(), torch.as_tensor(theirs).cpu())
 
 
 class Watched(DensityCallback):
