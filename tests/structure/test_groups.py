@@ -474,6 +474,49 @@ def test_a_branch_scaled_by_a_weight_in_another_shape_is_a_block():
     assert set(groups_of(model, torch.randn(1, 3, 4, 4), blocks=True)) == {"1.conv.blocks"}
 
 
+class Parallel(nn.Module):
+    """Two branches beside one stream, added in one way or another."""
+
+    def __init__(self, add):
+        super().__init__()
+        self.stem, self.head, self.add = nn.Linear(3, 4), nn.Linear(4, 2), add
+        self.one = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 4))
+        self.two = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 4))
+
+    def forward(self, x):
+        x = self.stem(x)
+        return self.head(self.add(x, self.one(x), self.two(x)))
+
+
+@pytest.mark.parametrize(
+    "add",
+    [
+        lambda x, one, two: x + one + two,
+        lambda x, one, two: one + two + x,
+        lambda x, one, two: x + functional.dropout(one.add_(two), 0.1, training=False) * 0.5,
+    ],
+)
+def test_parallel_branches_are_a_block_each(add):
+    model, x = Parallel(add), torch.randn(2, 3)
+    assert set(groups_of(model, x, blocks=True)) == {"one.blocks", "two.blocks"}
+    assert set(groups_of(model, x)) == {"stem.neurons", "one.0.units", "two.0.units"}
+
+
+def test_a_sum_that_something_else_reads_is_a_stream_of_its_own():
+    model = Parallel(lambda x, one, two: (s := one + two) + x * s.mean(-1, keepdim=True))
+    assert groups_of(model, torch.randn(2, 3), blocks=True) == {}
+
+
+def test_a_weight_that_is_turned_before_it_ends_a_branch_makes_a_block():
+    class Turned(nn.Linear):
+        def forward(self, x):
+            return x @ self.weight.T + self.bias
+
+    model = Parallel(lambda x, one, two: x + one)
+    model.one[2] = Turned(6, 4)
+    assert set(groups_of(model, torch.randn(2, 3), blocks=True)) == {"one.blocks"}
+
+
 def test_a_refused_model_is_refused_without_a_dump_of_its_graph(capfd):
     with pytest.raises(ArgumentError, match="operators do not depend on the values"):
         describe(Strange(lambda x: x * 2 if x.sum() > 0 else x), torch.randn(3, 4))

@@ -1,4 +1,8 @@
-"""Residual branches: what is added to a stream that goes on without it, and can go as a whole."""
+"""Residual branches: what is added to a stream that goes on without it, and can go as a whole.
+
+A sum of sums is one sum of all its terms: in ``x + (f(x) + g(x))``, as in ``(x + f(x)) + g(x)``, both f and g are
+branches beside the stream x.
+"""
 
 import operator
 from dataclasses import dataclass
@@ -27,10 +31,7 @@ def find_branches(program: Program) -> tuple[list[Branch], list[tuple[Node, str]
     """The residual branches in order, and those that cannot be gated: where they are added, and why."""
     ancestors = _ancestors(program)
     found, refused = [], []
-    for node in program.nodes:
-        branch = _added_branch(node, ancestors)
-        if branch is None:
-            continue
+    for branch, node in _added_branches(program, ancestors):
         nodes = _serving_only(program, branch, node)
         if not any(operator_of(inner).startswith(_WEIGHTED) for inner in nodes):
             continue
@@ -57,19 +58,41 @@ def _ancestors(program: Program) -> dict[Node, int]:
     return bits
 
 
-def _added_branch(node: Node, ancestors: dict[Node, int]) -> Node | None:
-    """The operand of an addition that is computed from the other one."""
+def _added_branches(program: Program, ancestors: dict[Node, int]) -> list[tuple[Node, Node]]:
+    """Every term of a sum that is computed from another one, and the addition that reads it; in order of the sums."""
+    sums: dict[Node, list[tuple[Node, Node]]] = {}
+    for node in program.nodes:
+        if _adds(node):
+            # A sum that is read by this one alone is no sum of its own any more.
+            sums[node] = [term for value in node.args[:2] for term in _terms(program, value, node, sums)]  # type: ignore[arg-type]
+    return [
+        (branch, addition)
+        for terms in sums.values()
+        for branch, addition in terms
+        if any(trunk is not branch and _within(trunk, branch, ancestors) for trunk, _ in terms)
+    ]
+
+
+def _adds(node: Node) -> bool:
+    """Whether a node adds two tensors of one shape."""
     if operator_of(node) not in _ADDITIONS and node.target is not operator.add:
-        return None
+        return False
     operands = [value for value in node.args[:2] if is_tensor(value)]
     if len(operands) != 2 or operands[0] is operands[1]:
-        return None
-    one, two = operands
-    if shape_of(one) != shape_of(two) or shape_of(node) != shape_of(one):  # type: ignore[arg-type]
-        return None
-    if _within(one, two, ancestors):  # type: ignore[arg-type]
-        return two  # type: ignore[return-value]
-    return one if _within(two, one, ancestors) else None  # type: ignore[arg-type, return-value]
+        return False
+    return shape_of(operands[0]) == shape_of(operands[1]) == shape_of(node)  # type: ignore[arg-type]
+
+
+def _terms(
+    program: Program, value: Node, addition: Node, sums: dict[Node, list[tuple[Node, Node]]]
+) -> list[tuple[Node, Node]]:
+    """The terms of an operand with the additions that read them: of a sum that serves this addition alone, its own."""
+    node: Node | None = value
+    while node is not None and len(program.users(node)) == 1:
+        if node in sums:
+            return sums.pop(node)
+        node = _through(program, node)
+    return [(value, addition)]
 
 
 def _within(trunk: Node, branch: Node, ancestors: dict[Node, int]) -> bool:

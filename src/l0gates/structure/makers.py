@@ -13,7 +13,8 @@ LINEAR = tuple(
     )
 )
 # Those that show a weight in another shape.
-VIEWS = tuple(f"aten.{name}" for name in ("view", "reshape", "flatten", "squeeze", "unsqueeze", "transpose", "permute"))
+_SHAPES = ("view", "reshape", "flatten", "squeeze", "unsqueeze", "transpose", "permute", "t", "numpy_T", "mT")
+VIEWS = tuple(f"aten.{name}" for name in _SHAPES)
 # Of each operator with weights, which of its arguments they are.
 _WEIGHTED = {
     "aten.linear": (1, 2),
@@ -55,7 +56,8 @@ def makers(program: Program, node: Node) -> tuple[str, ...]:
         name = operator_of(node)
         if name in _WEIGHTED:
             given = [node.args[place] for place in _WEIGHTED[name] if len(node.args) > place]
-            found = [program.weights[value] for value in given if isinstance(value, Node) and value in program.weights]
+            behind = [weight_behind(program, value) for value in given if isinstance(value, Node)]
+            found = [weight for weight in behind if weight is not None]
             complete = len(found) == len([value for value in given if value is not None]) > 0
             return (*found, *biases) if complete else ()
         inputs = [value for value in node.all_input_nodes if is_tensor(value)]

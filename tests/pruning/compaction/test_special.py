@@ -304,6 +304,40 @@ def test_a_module_that_is_not_passed_one_tensor_is_gated_at_its_weight(listed):
     assert smaller.inner.weight.shape == (5, 5)
 
 
+class Parallel(nn.Module):
+    """A stream with two branches beside it, which read one norm."""
+
+    def __init__(self, add):
+        super().__init__()
+        self.norm, self.add = nn.LayerNorm(6), add
+        self.one = nn.Sequential(nn.Linear(6, 8), nn.GELU(), nn.Linear(8, 6))
+        self.two = nn.Sequential(nn.Linear(6, 7), nn.GELU(), nn.Linear(7, 6))
+
+    def forward(self, x):
+        normed = self.norm(x)
+        return self.add(x, self.one(normed), self.two(normed))
+
+
+@pytest.mark.parametrize("add", [lambda x, one, two: one + two + x, lambda x, one, two: x + one + two])
+@pytest.mark.parametrize("closed", [["1.one"], ["1.two"], ["1.one", "1.two"]])
+def test_parallel_branches_go_one_by_one(add, closed, tmp_path):
+    def dense():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(4, 6), Parallel(add), nn.Linear(6, 3)).double().eval()
+
+    model, x = dense(), torch.randn(5, 4).double()
+    structure = attach(model, x)
+    values = thirds(structure) | {f"{name}.blocks": torch.zeros(1) for name in closed}
+    values |= {f"{name}.blocks": torch.full((1,), 0.7) for name in {"1.one", "1.two"}.difference(closed)}
+    set_gates(model, values)
+    smaller = compact(model, x)
+    torch.testing.assert_close(smaller(x), model(x), rtol=0, atol=1e-9)
+    branch = 5 * 6 + 5 + 6 * 5 + 6  # of either, with the five of its hidden units that are left
+    assert sum(p.numel() for p in smaller[1].parameters()) == 12 + branch * (2 - len(closed))
+    save(smaller, tmp_path / "model")
+    assert torch.equal(load(dense, tmp_path / "model")(x), smaller(x))
+
+
 def test_complex_outputs_are_compared_in_both_parts():
     class Waves(nn.Sequential):
         def forward(self, x):
