@@ -31,6 +31,12 @@ def stays(model, inputs):
     return {r.name: (r.operator, r.reason) for r in find_structure(model.eval(), inputs).refusals}
 
 
+def padded(model, inputs):
+    """Why activations keep their width: operator and reason by group."""
+    groups = find_structure(model.eval(), inputs).groups
+    return {group.name: (group.padded.operator, group.padded.reason) for group in groups if group.padded is not None}
+
+
 def zoo_groups(name):
     return groups_of(*models.build(name))
 
@@ -423,9 +429,10 @@ def test_windows_of_pixels_hold_each_channel_in_a_row():
 
 
 @pytest.mark.parametrize("part", [lambda x: torch.cat([x[:, :-2], 2 * x[:, -2:]], 1), lambda x: x[:, -2:].repeat(1, 3)])
-def test_a_range_counted_from_the_end_is_refused_at_once(part):
-    assert groups_of(Strange(part), torch.randn(3, 4)) == {}
-    assert stays(Strange(part), torch.randn(3, 4))["inner.neurons"][1].startswith("takes a size that is written")
+def test_a_range_counted_from_the_end_keeps_its_width_between_the_weights(part):
+    (found,) = padded(Strange(part), torch.randn(3, 4)).items()
+    assert found[0] == "inner.neurons"
+    assert found[1][1].startswith("takes a size that is written")
 
 
 class Masked(nn.Module):
@@ -532,10 +539,28 @@ class Written(nn.Module):
         return self.head(self.conv(x).view(-1, 16))
 
 
-def test_a_size_written_into_the_forward_is_refused():
-    assert groups_of(Written(), torch.randn(2, 1, 4, 4)) == {}
+def test_a_size_written_into_the_forward_keeps_the_width_between_the_weights():
+    inputs, reason = (
+        torch.randn(2, 1, 4, 4),
+        "takes a size that is written into the forward, and that no attribute holds",
+    )
+    assert padded(Written(), inputs) == {"conv.channels": ("aten.view", reason)}
+    assert groups_of(Written(), inputs) == {"conv.channels": (4, 4, {"conv.weight"}, {"head"})}
+    header, line = describe(Written(), inputs).splitlines()[2:4]
+    assert header == "keeps its width between  operator   because"
+    assert line == f"conv.channels            aten.view  {reason}"
+
+
+class Grown(nn.Linear):
+    """A linear layer of whose forward nothing is known."""
+
+
+def test_a_size_written_into_the_forward_is_refused_where_the_weights_cannot_shrink_alone():
+    model, inputs = Written(), torch.randn(2, 1, 4, 4)
+    model.head = Grown(16, 2)
+    assert groups_of(model, inputs) == {}
     reason = "takes a size that is written into the forward, and that no attribute holds"
-    assert stays(Written(), torch.randn(2, 1, 4, 4))["conv.channels"] == ("aten.view", reason)
+    assert stays(model, inputs)["conv.channels"] == ("aten.view", reason)
 
 
 class Equalised(nn.Linear):
@@ -549,12 +574,16 @@ class Equalised(nn.Linear):
         (lambda: Strange(lambda x: x / x.shape[1] ** 0.5), "aten.div", "inner.neurons"),
         (lambda: Strange(lambda x: x.mul(x.shape[-1])), "aten.mul", "inner.neurons"),
         (lambda: Strange(lambda x: torch.divide(x, x.shape[1])), "aten.divide", "inner.neurons"),
-        (lambda: nn.Sequential(nn.Linear(4, 6), Equalised(6, 3)), "aten.mul", "0.neurons"),
     ],
 )
-def test_a_number_that_changes_with_a_width_holds_it(outer, operator, name):
-    assert groups_of(outer(), torch.randn(3, 4)) == {}
-    assert stays(outer(), torch.randn(3, 4))[name] == (operator, "meets a number that depends on its size")
+def test_a_number_that_changes_with_a_width_keeps_it_between_the_weights(outer, operator, name):
+    assert padded(outer(), torch.randn(3, 4)) == {name: (operator, "meets a number that depends on its size")}
+
+
+def test_a_number_that_changes_with_the_width_of_a_weight_holds_it():
+    model, inputs = nn.Sequential(nn.Linear(4, 6), Equalised(6, 3)), torch.randn(3, 4)
+    assert groups_of(model, inputs) == {}
+    assert stays(model, inputs)["0.neurons"] == ("aten.mul", "meets a number that depends on its size")
 
 
 def test_numbers_that_do_not_change_hold_nothing():

@@ -13,6 +13,7 @@ from .capture import Program, capture, module_of, operator_of
 from .classes import Classes, classify, kind_of, weight_of
 from .follow import follow
 from .makers import makers
+from .padding import padded, padded_apart
 from .places import consumer, input_places, producer
 from .propagate import GRADLESS, UNRULED, UNSIZED, propagate
 from .record import Axis, Group, Kind, Label, Operation, Place, Refusal, Structure, Weight
@@ -62,16 +63,20 @@ def find_structure(model: nn.Module, example_inputs: Any) -> Structure:
     branches, refused = find_branches(program)
     groups, refusals = _groups(classes, branches)
     attributes, lost = follow(model, example_inputs, classes, groups)
-    groups = [group for group in groups if group.name not in {refusal.name for refusal in lost}]
+    marked = {group.name: group for group in padded(model, example_inputs, classes, groups, lost)}
+    lost = [refusal for refusal in lost if refusal.name not in marked]
+    names = {refusal.name for refusal in lost}
+    groups = [marked.get(group.name, group) for group in groups if group.name not in names]
     blocks = _blocks(program, branches, {group.name for group in groups})
     refusals += lost + [Refusal(_block_name(node, set()), "aten.add", reason) for node, reason in refused]
-    return Structure(
+    structure = Structure(
         groups=(*groups, *blocks),
         weights=tuple(_weights(model, classes, branches, blocks)),
         operations=tuple(_operations(classes, branches, blocks)),
         refusals=(*refusals, *_pinned(classes)),
         attributes=tuple(attributes),
     )
+    return padded_apart(structure)
 
 
 def _groups(classes: Classes, branches: list[Branch]) -> tuple[list[Group], list[Refusal]]:

@@ -21,7 +21,8 @@ def describe(model: nn.Module, example_inputs: Any) -> str:
     -------
     str
         A line for each group: its name, kind, gates, elements under a gate, and the modules at which the gates
-        stand; then a line for each dimension that stays, with the operator and the reason.
+        stand; a line for each of them whose activations keep the dense width, and for each dimension that stays,
+        with the operator and the reason.
 
     Examples
     --------
@@ -45,6 +46,10 @@ def table(structure: Structure) -> str:
         gated = _few(place.parameter or "" if place.how == "weight" else place.module for place in group.consumers)
         rows.append([group.name, group.kind, str(group.n_gates), str(group.size), made, gated])
     text = _aligned(rows, right={2, 3})
+    padded = [group.padded for group in structure.groups if group.padded is not None]
+    if padded:
+        keep = [[refusal.name, refusal.operator, refusal.reason] for refusal in padded]
+        text += "\n" + _aligned([["keeps its width between", "operator", "because"], *keep], right=set())
     if structure.refusals:
         stays = [[refusal.name, refusal.operator, refusal.reason] for refusal in structure.refusals]
         text += "\n" + _aligned([["stays", "operator", "because"], *stays], right=set())

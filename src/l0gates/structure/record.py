@@ -59,6 +59,28 @@ class Place:
 
 
 @dataclass(frozen=True, eq=False)
+class Refusal:
+    """A dimension that is not followed.
+
+    Parameters
+    ----------
+    name
+        What the group would have been called.
+    operator
+        The operator at which it ends, e.g. ``aten.layer_norm``.
+    reason
+        Why, as a clause.
+    places
+        The parameters and dimensions concerned, e.g. ``("fc1.weight:0",)``.
+    """
+
+    name: str
+    operator: str
+    reason: str
+    places: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class Group:
     """Tied dimensions under one gate vector.
 
@@ -77,6 +99,9 @@ class Group:
         ``operator`` of such a place; blocks by the last weights and biases, which scale the branch as a whole.
     branch
         For blocks: the outermost modules that compute nothing else than this branch.
+    padded
+        Why the forward cannot follow the group's size, None where it can: activations keep the dense width between what
+        makes the group, which fills in zeros, and what consumes it, which selects.
     """
 
     name: str
@@ -86,6 +111,7 @@ class Group:
     producers: tuple[Place, ...]
     consumers: tuple[Place, ...]
     branch: tuple[str, ...] = ()
+    padded: Refusal | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,28 +186,6 @@ class Attribute:
     name: str
     size: int
     labels: tuple[Label, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Refusal:
-    """A dimension that is not followed.
-
-    Parameters
-    ----------
-    name
-        What the group would have been called.
-    operator
-        The operator at which it ends, e.g. ``aten.layer_norm``.
-    reason
-        Why, as a clause.
-    places
-        The parameters and dimensions concerned, e.g. ``("fc1.weight:0",)``.
-    """
-
-    name: str
-    operator: str
-    reason: str
-    places: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

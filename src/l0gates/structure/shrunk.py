@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.fx import Node
 
 from ..errors import ArgumentError
-from .capture import FAILURES, capture, evaluation_without_caches, is_tensor, operator_of, shape_of
+from .capture import FAILURES, capture, evaluation_without_caches, is_tensor, module_of, operator_of, shape_of
 from .classes import Classes
-from .record import Group
+from .record import Group, Place
 
 _NAMES = "add sub rsub mul div pow subtract multiply divide true_divide floor_divide"
 _ARITHMETIC = tuple(f"aten.{name}" for name in _NAMES.split())
@@ -72,6 +72,58 @@ def first_difference(
     return None if len(expected) == len(captured) else expected[-1]
 
 
+def computes_alike(model: nn.Module, example_inputs: Any, cut: Cut, groups: list[Group]) -> bool:
+    """Whether a copy with fewer indices of padded groups runs the dense operators, but for the modules that pad."""
+    made = {place.module: place for group in groups for place in group.producers}
+    read = {place.module: place for group in groups for place in group.consumers}
+    spots = {(str(place.parameter), place.dim) for places in (made, read) for place in places.values()}
+    spots |= {(f"{path}.bias", 0) for path in made}
+    smaller = _copy(model, cut, {}, spots)
+    for path in {**made, **read}:
+        module: Any = smaller.get_submodule(path)
+        if path in made:
+            module.register_forward_hook(_filling(made[path], module.weight.dim()))
+        if path in read:
+            module.register_forward_pre_hook(_selecting(read[path], module.weight.shape[1]))
+    try:
+        with _quiet(), evaluation_without_caches(smaller):
+            captured = capture(smaller, example_inputs).nodes
+    except (ArgumentError, *FAILURES):
+        return False
+    between = [
+        [node for node in _working(nodes) if node.op == "call_function" and module_of(node) not in {**made, **read}]
+        for nodes in (cut.classes.program.nodes, captured)
+    ]
+    return len(between[0]) == len(between[1]) and all(
+        old.target == new.target and _sizes(old) == _sizes(new) and numbers_of(old) == numbers_of(new)
+        for old, new in zip(*between, strict=True)
+    )
+
+
+def _sizes(node: Node) -> tuple[int, ...]:
+    return shape_of(node) if is_tensor(node) else ()
+
+
+def _filling(place: Place, rank: int) -> Callable[[nn.Module, Any, Tensor], Tensor]:
+    """A hook after which a module's output has the dense width: any values do, since only shapes are looked at."""
+
+    def fill(module: nn.Module, args: Any, output: Tensor) -> Tensor:
+        shape = list(output.shape)
+        shape[1 - rank] = len(place.gates) - shape[1 - rank]
+        return torch.cat([output, output.new_zeros(shape)], 1 - rank)
+
+    return fill
+
+
+def _selecting(place: Place, width: int) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...]]:
+    """A hook by which a module sees as many indices of its input as its weight has."""
+
+    def select(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (args[0].narrow(place.axis, 0, width), *args[1:])
+
+    return select
+
+
 def numbers_of(node: Node) -> list[float]:
     """The numbers that a node computes with; those of other operators are sizes."""
     if operator_of(node).rstrip("_") not in _ARITHMETIC:
@@ -96,8 +148,10 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _copy(model: nn.Module, cut: Cut, sizes: Mapping[tuple[str, str], int]) -> nn.Module:
-    """The model with cut weights (of any values) and new sizes; uncut weights are shared."""
+def _copy(
+    model: nn.Module, cut: Cut, sizes: Mapping[tuple[str, str], int], spots: set[tuple[str, int]] | None = None
+) -> nn.Module:
+    """The model with cut weights (of any values; at some dimensions only) and new sizes; uncut weights are shared."""
     program, ties = cut.classes.program, cut.classes.ties
     blocks = {name: ties.of(node) for node, name in program.weights.items() if node.users}
     memo: dict[int, Any] = {}
@@ -105,6 +159,7 @@ def _copy(model: nn.Module, cut: Cut, sizes: Mapping[tuple[str, str], int]) -> n
         for name, tensor in named:
             memo[id(tensor)] = tensor
             index = {block.dims[0]: cut.along(block.ids) for block in blocks.get(name, [])}
+            index = {dim: kept for dim, kept in index.items() if spots is None or (name, dim) in spots}
             shape = [len(index[dim]) if dim in index else size for dim, size in enumerate(tensor.shape)]
             if shape != list(tensor.shape):
                 new = tensor.detach().new_empty(shape)

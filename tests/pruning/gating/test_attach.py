@@ -459,7 +459,7 @@ class Written(nn.Module):
         self.conv, self.hidden, self.head = nn.Conv2d(1, 4, 3), nn.Linear(16, 5), nn.Linear(5, 2)
 
     def forward(self, x):
-        return self.head(self.hidden(self.conv(x).view(-1, 16)))
+        return self.head(nn.functional.linear(self.conv(x).view(-1, 16), self.hidden.weight, self.hidden.bias))
 
 
 def test_a_size_written_into_the_forward_is_refused_by_name():

@@ -79,6 +79,7 @@ class _Planner:
             self._plan_module(path, module)
         self._plan_attributes()
         self.recipe.inputs = list(_selections(self.model, self.structure, self.choice))
+        self.recipe.outputs = list(_paddings(self.structure, self.choice))
         return self.made
 
     def _sizes(self, weight: Weight) -> list[int]:
@@ -177,10 +178,10 @@ def _is_gone(weight: Weight, choice: Choice) -> bool:
 
 
 def _selections(model: nn.Module, structure: Structure, choice: Choice) -> Iterator[dict[str, Any]]:
-    """What is selected from the model's inputs, and in front of which module."""
+    """What is selected from the model's inputs and from padded widths, and in front of which module."""
     for group in structure.groups:
         present = choice.present[group.name]
-        if group.kind != "inputs" or bool(present.all()):
+        if bool(present.all()) or (group.padded is None and group.kind != "inputs"):
             continue
         consuming = {place.parameter for place in group.consumers if place.how == "input"}
         labelled = {
@@ -190,7 +191,7 @@ def _selections(model: nn.Module, structure: Structure, choice: Choice) -> Itera
         }
         # In front of the consumers the model's own checks and reshapes see the whole input; what cuts more than
         # the consumers' weights, a norm of the inputs say, has to lie behind the selection too.
-        places = group.consumers if labelled <= consuming else group.producers
+        places = group.consumers if group.padded is not None or labelled <= consuming else group.producers
         if not places:
             raise _unselectable(group.name, "a norm of inputs whose gates lie across several of their dimensions")
         for place in places:
@@ -211,6 +212,20 @@ def _selection(model: nn.Module, group: Group, place: Place, present: Tensor) ->
         "dim": place.dim if place in group.producers else place.axis,
         "kept": ((gates < 0) | present[gates.clamp(min=0)]).nonzero().flatten().tolist(),
     }
+
+
+def _paddings(structure: Structure, choice: Choice) -> Iterator[dict[str, Any]]:
+    """Where zeros are filled in behind the modules that make padded groups."""
+    ranks = {weight.name: len(weight.shape) for weight in structure.weights}
+    for group in structure.groups:
+        present = choice.present[group.name]
+        for place in () if bool(present.all()) or group.padded is None else group.producers:
+            gates = place.gates.cpu()
+            kept = ((gates < 0) | present[gates.clamp(min=0)]).nonzero().flatten().tolist()
+            dim = (
+                1 - ranks[str(place.parameter)]
+            )  # the last of a linear layer's output, the channels of a convolution's
+            yield {"module": place.module, "dim": dim, "size": len(gates), "kept": kept}
 
 
 def _unselectable(name: str, received: str) -> ArgumentError:

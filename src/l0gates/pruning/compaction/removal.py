@@ -7,6 +7,7 @@ from torch import nn
 
 from ...structure import Structure
 from ...structure.capture import evaluation_without_caches
+from ..modules.inputs import pad_outputs, select_inputs
 from ..recipe.attributes import set_attribute
 from ..recipe.merging import merged
 from ..recipe.recipe import apply, carry, recipe_of
@@ -39,6 +40,12 @@ def remove(model: nn.Module, structure: Structure, choice: Choice) -> tuple[nn.M
     with evaluation_without_caches(model):
         made = plan(model, structure, choice)
     compact = apply(copy.deepcopy(model), made.recipe)
+    before = recipe_of(model)
+    if before is not None:
+        select_inputs(
+            compact, before.inputs
+        )  # what stands in for a module that selects, or fills in zeros, does so too
+        pad_outputs(compact, before.outputs)
     _fill(compact, model, made)
     with evaluation_without_caches(compact):
         for path, module in compact.named_modules():
@@ -48,7 +55,6 @@ def remove(model: nn.Module, structure: Structure, choice: Choice) -> tuple[nn.M
         made.recipe.attributes[f"config.{field}"] = value
     for name, value in made.recipe.attributes.items():
         set_attribute(compact, name, value)
-    before = recipe_of(model)
     if before is not None:
         made.recipe = merged(before, made.recipe, compact)
     return carry(compact, made.recipe), made

@@ -30,6 +30,7 @@ def merged(first: Recipe, then: Recipe, compact: nn.Module) -> Recipe:
         blanks=blanks,
         attributes={name: value for name, value in attributes.items() if _is_there(compact, name)},
         inputs=first.inputs + then.inputs,
+        outputs=first.outputs + then.outputs,
         groups=first.groups | {name: _group(first.groups.get(name), group) for name, group in then.groups.items()},
     )
 

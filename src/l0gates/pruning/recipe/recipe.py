@@ -9,7 +9,7 @@ from torch import nn
 
 from ...errors import ArgumentError, refusal
 from ..modules.attention import Attention, from_multihead
-from ..modules.inputs import select_inputs
+from ..modules.inputs import pad_outputs, select_inputs
 from ..modules.standins import Constant, Same, constant, has_constant
 from .attributes import set_attribute
 from .schema import check_schema
@@ -25,6 +25,7 @@ _SCHEMA = {
     "blanks": {str: [int]},
     "attributes": {str: object},
     "inputs": [{"module": str, "argument": str, "position": int, "dim": int, "kept": [int]}],
+    "outputs": [{"module": str, "dim": int, "size": int, "kept": [int]}],
     "groups": {str: {"kind": str, "n_gates": int, "kept": [int]}},
 }
 
@@ -44,7 +45,9 @@ class Recipe:
     attributes
         New values of attributes, by path; a dot leads into a module, or into a configuration that it holds.
     inputs
-        What is selected from the model's inputs, in front of a module that reads them.
+        What is selected from the model's inputs, or from a width that is kept, in front of a module that reads it.
+    outputs
+        Where modules fill in zeros, for a width that is kept.
     groups
         For the reader: of each group its kind, its number of gates, and which are left.
     """
@@ -54,6 +57,7 @@ class Recipe:
     blanks: dict[str, list[int]] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
     inputs: list[dict[str, Any]] = field(default_factory=list)
+    outputs: list[dict[str, Any]] = field(default_factory=list)
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -76,6 +80,8 @@ def from_json(values: Any) -> Recipe:
             received=f"version {values.get('version')!r}",
             remedy="load it with the version of l0gates that wrote it",
         )
+    if isinstance(values, Mapping):
+        values = {"outputs": [], **values}  # which earlier recipes do not have
     check_schema("recipe", values, _SCHEMA)
     return Recipe(**{name: value for name, value in values.items() if name != "version"})
 
@@ -118,6 +124,7 @@ def apply(model: nn.Module, recipe: Recipe) -> nn.Module:
         for name, value in recipe.attributes.items():
             set_attribute(model, name, value)
         select_inputs(model, recipe.inputs)
+        pad_outputs(model, recipe.outputs)
     except ArgumentError:
         raise
     except (AttributeError, KeyError, TypeError, RuntimeError) as error:
