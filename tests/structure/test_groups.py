@@ -354,7 +354,6 @@ class Strange(nn.Module):
         (lambda x: x.softmax(-1), "aten.softmax", "goes through a softmax"),
         (lambda x: x - x.mean(-1, keepdim=True), "aten.mean", "is summed or averaged over"),
         (lambda x: x.cumsum(-1), "aten.cumsum", "is accumulated"),
-        (lambda x: x + torch.arange(6.0), "aten.add", "meets a dimension that stays"),
         (lambda x: functional.layer_norm(x, (6,)), "aten.layer_norm", "is normalised together"),
         (lambda x: functional.group_norm(x, 1), "aten.group_norm", "is normalised together"),
         (lambda x: x @ (x.T @ x), "aten.matmul", "is summed over in a product of two activations"),
@@ -549,6 +548,32 @@ def test_a_size_written_into_the_forward_keeps_the_width_between_the_weights():
     header, line = describe(Written(), inputs).splitlines()[2:4]
     assert header == "keeps its width between  operator   because"
     assert line == f"conv.channels            aten.view  {reason}"
+
+
+@pytest.mark.parametrize(
+    ("meet", "operator"),
+    [(lambda x: x + torch.arange(6.0), "aten.add"), (lambda x: torch.where(x > 0, torch.arange(6.0), x), "aten.where")],
+)
+def test_what_meets_a_constant_index_by_index_keeps_its_width_between_the_weights(meet, operator):
+    reason = "meets a dimension that stays"
+    assert padded(Strange(meet), torch.randn(3, 4)) == {"inner.neurons": (operator, reason)}
+    model = Strange(meet)
+    model.outer = Grown(6, 2)
+    assert stays(model, torch.randn(3, 4))["inner"] == (operator, reason)
+
+
+def test_what_goes_on_apart_at_one_operator_stays_at_another():
+    class Both(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = Strange(lambda x: x + torch.arange(6.0)), Strange(lambda x: x + torch.arange(6.0))
+            self.two.outer = Grown(6, 2)
+
+        def forward(self, x):
+            return self.one(x) + self.two(x)
+
+    assert set(padded(Both(), torch.randn(3, 4))) == {"one.inner.neurons"}
+    assert set(groups_of(Both(), torch.randn(3, 4))) == {"one.inner.neurons"}
 
 
 class Grown(nn.Linear):

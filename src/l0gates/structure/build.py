@@ -18,7 +18,7 @@ from .places import consumer, input_places, producer
 from .propagate import GRADLESS, UNRULED, UNSIZED, propagate
 from .record import Axis, Group, Kind, Label, Operation, Place, Refusal, Structure, Weight
 from .rules.products import BETWEEN
-from .ties import Use
+from .ties import Ties, Use
 
 ALONE = "is one gate in all: nothing of it can go alone"
 NO_PLACE = "is consumed where gates have no place: outside a module, by a parameter that serves something else too"
@@ -59,10 +59,12 @@ def find_structure(model: nn.Module, example_inputs: Any) -> Structure:
             remedy="structure_of(model) has its record; detach(model) first to find another",
         )
     program = capture(model, example_inputs)
-    classes = classify(propagate(program), program)
     branches, refused = find_branches(program)
+    ties, widths = _in_their_width(model, example_inputs, program, branches)
+    classes = classify(ties, program)
     groups, refusals = _groups(classes, branches)
-    attributes, lost = follow(model, example_inputs, classes, groups)
+    attributes, lost = follow(model, example_inputs, classes, [group for group in groups if group.name not in widths])
+    groups = [widths.get(group.name, group) for group in groups]
     marked = {group.name: group for group in padded(model, example_inputs, classes, groups, lost)}
     lost = [refusal for refusal in lost if refusal.name not in marked]
     names = {refusal.name for refusal in lost}
@@ -77,6 +79,28 @@ def find_structure(model: nn.Module, example_inputs: Any) -> Structure:
         attributes=tuple(attributes),
     )
     return padded_apart(structure)
+
+
+def _in_their_width(
+    model: nn.Module, example_inputs: Any, program: Program, branches: list[Branch]
+) -> tuple[Ties, dict[str, Group]]:
+    """What is tied, and the groups that can go although their activations meet a dimension that stays."""
+    kept: frozenset[Node] | None = None
+    for _ in range(3):
+        ties = propagate(program, kept)
+        meeting = [(pin.width, pin) for pin in ties.pins if pin.width is not None]
+        if not meeting:
+            return ties, {}
+        classes = classify(ties, program)
+        groups, _refused = _groups(classes, branches)
+        names = {pin: {classes.names[group] for group in classes.groups(pin.ids)} for _, pin in meeting}
+        held = [Refusal(name, pin.operator, pin.reason) for pin, inside in reversed(names.items()) for name in inside]
+        found = {group.name: group for group in padded(model, example_inputs, classes, groups, held)}
+        lost = {node for node, pin in meeting if not names[pin] or not names[pin] <= found.keys()}
+        kept = frozenset(node for node, _ in meeting if node not in lost)
+        if not lost:
+            return ties, found
+    return propagate(program, frozenset()), {}
 
 
 def _groups(classes: Classes, branches: list[Branch]) -> tuple[list[Group], list[Refusal]]:

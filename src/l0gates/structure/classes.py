@@ -71,7 +71,8 @@ def classify(ties: Ties, program: Program) -> Classes:
     Classes that occur on the same dimensions of the same weights, equally often, share a gate vector.
     """
     roots = ties.ids.find(torch.arange(len(ties.ids), device="cpu"))
-    pins = sorted(ties.pins, key=lambda pin: _TELLING.index(pin.reason) if pin.reason in _TELLING else len(_TELLING))
+    hard = [pin for pin in ties.pins if pin.width is None]
+    pins = sorted(hard, key=lambda pin: _TELLING.index(pin.reason) if pin.reason in _TELLING else len(_TELLING))
     pinned = torch.full_like(roots, -1)
     for number in range(len(pins) - 1, -1, -1):
         pinned[roots[pins[number].ids.reshape(-1)]] = number

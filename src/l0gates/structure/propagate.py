@@ -21,11 +21,15 @@ _NORMS = ("aten.batch_norm", "aten.instance_norm")
 _CHECKS = ("aten._assert_tensor_metadata", "aten._assert_async", "aten.sym_size", "aten.sym_constrain_range")
 
 
-def propagate(program: Program) -> Ties:
-    """Label every dimension of every tensor, and tie what belongs together."""
-    ties = Ties()
+def propagate(program: Program, kept: frozenset[Node] | None = None) -> Ties:
+    """Label every dimension of every tensor, and tie what belongs together.
+
+    Where indices meet a dimension that stays they go on apart in their width, at the nodes ``kept`` or, for None, at
+    all; elsewhere they stay themselves.
+    """
+    ties = Ties(kept=kept)
     for node in program.nodes:
-        ties.operator = operator_of(node)
+        ties.operator, ties.node = operator_of(node), node
         if node.op == "placeholder":
             _start(ties, node, program)
             ties.given = len(ties.ids)

@@ -36,11 +36,12 @@ Blocks = list[Block]
 
 @dataclass(frozen=True, eq=False)
 class Pin:
-    """Ids that have to stay, and why."""
+    """Ids that have to stay, and why; of which only the width has to, at one node, where there is a ``width``."""
 
     ids: Tensor
     operator: str
     reason: str
+    width: Node | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +71,7 @@ class Ties:
 
     ``parts`` holds the blocks of nodes with several outputs, ``constant`` the nodes computed from weights alone,
     ``given`` the number of ids that weights and inputs have, which come first, ``operator`` the name of the operator at
-    hand.
+    hand and ``node`` that itself. ``kept`` holds the nodes at which indices go on in a width that stays; None: all.
     """
 
     ids: Ids = field(default_factory=Ids)
@@ -85,6 +86,8 @@ class Ties:
     constant: set[Node] = field(default_factory=set)
     given: int = 0
     operator: str = ""
+    node: Node | None = None
+    kept: frozenset[Node] | None = None
 
     def of(self, node: Node) -> Blocks:
         """The blocks of a node's tensor."""
@@ -131,13 +134,17 @@ class Ties:
         """Tie operands that meet index by index.
 
         Each operand is its blocks and the sizes of its dimensions; a dimension that an operand lacks, or has with
-        size 1, is spread over it.
+        size 1, is spread over it. What meets a dimension without labels has each index to itself still, in its width.
         """
         full = [{dim for dim, size in sizes.items() if size > 1} for _, sizes in operands]
         stay = set()
         for (blocks, _), dims in zip(operands, full, strict=True):
             stay |= dims - {dim for block in blocks for dim in block.dims}
-        found = [block for blocks, _ in operands for block in self.drop(blocks, stay, reason)]
+        found = []
+        for blocks, _ in operands:
+            alone = [block for block in blocks if len(block.dims) == 1 and block.dims[0] in stay and self._goes_on()]
+            self.pins += [Pin(block.ids, self.operator, reason, self.node) for block in alone]
+            found += alone + self.drop([block for block in blocks if block not in alone], stay, reason)
         matched: Blocks = []
         while found:
             cluster, dims = [found.pop(0)], set()
@@ -146,6 +153,10 @@ class Ties:
                 found = [block for block in found if not dims.intersection(block.dims)]
             matched.append(self._one(cluster, dims))
         return matched
+
+    def _goes_on(self) -> bool:
+        """Whether indices go on apart at this node although their width stays."""
+        return self.node is not None and (self.kept is None or self.node in self.kept)
 
     def _one(self, cluster: Blocks, dims: set[int]) -> Block:
         """One block out of several that overlap; where they differ in dimensions, one of these is kept.

@@ -90,6 +90,24 @@ class Windowed(nn.Module):
         return self.proj((weights.softmax(-1) @ qkv[2]).transpose(1, 2).reshape(B, N, C)).view(x.shape)
 
 
+class Biased(nn.Module):
+    """As MPT has it: a bias by distance, of a slope for each head that follows from their number."""
+
+    def __init__(self):
+        super().__init__()
+        self.n_heads = HEADS
+        self.qkv, self.out = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
+
+    def forward(self, x):
+        q, k, v = (
+            part.unflatten(-1, (self.n_heads, WIDTH // HEADS)).transpose(1, 2) for part in self.qkv(x).chunk(3, -1)
+        )
+        slopes = 2 ** (-8 * torch.arange(1, self.n_heads + 1, dtype=x.dtype) / self.n_heads)
+        bias = slopes.view(1, -1, 1, 1) * torch.arange(1 - x.shape[1], 1).view(1, 1, 1, -1)
+        weights = (q @ k.transpose(-2, -1) / (WIDTH // HEADS) ** 0.5 + bias).softmax(-1)
+        return self.out((weights @ v).transpose(1, 2).flatten(2))
+
+
 class Written(nn.Module):
     """A convolution whose channels are counted in the forward, with a norm behind it."""
 
@@ -118,7 +136,7 @@ def built(inner):
 
 
 X = torch.randn(3, 4, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-INNER = [Causal, Unbound, Reduced, Windowed, Written]
+INNER = [Causal, Unbound, Reduced, Windowed, Biased, Written]
 HIDDEN = ["heads", "channels"]
 
 
@@ -196,6 +214,34 @@ def test_a_recipe_that_was_written_before_there_was_padding_is_read():
     values = Recipe(shapes={"weight": [3, 4]}).to_json()
     del values["outputs"]
     assert from_json(values) == Recipe(shapes={"weight": [3, 4]})
+
+
+@pytest.mark.parametrize("name", ["Bloom", "Mpt"])
+def test_heads_with_a_bias_by_distance(name, tmp_path):
+    import transformers
+
+    sizes = {
+        "Bloom": {"hidden_size": 16, "n_layer": 2, "n_head": 4},
+        "Mpt": {"d_model": 16, "n_layers": 2, "n_heads": 4, "max_seq_len": 16},
+    }[name]
+
+    def dense():
+        torch.manual_seed(0)
+        config = getattr(transformers, f"{name}Config")(vocab_size=20, initializer_range=0.3, **sizes)
+        return getattr(transformers, f"{name}ForCausalLM")(config).double().eval()
+
+    model, ids = dense(), torch.randint(20, (2, 6))
+    structure = attach(model, {"input_ids": ids}, kinds=["heads"])
+    assert [(group.n_gates, group.size) for group in structure.groups] == [(4, 4), (4, 4)]
+    values = thirds(structure)
+    set_gates(model, values)
+    smaller = compact(model, {"input_ids": ids})
+    expected = gate(dense(), structure, values)(ids).logits
+    torch.testing.assert_close(smaller(ids).logits, expected, rtol=0, atol=1e-9)
+    assert not save(smaller, tmp_path / "model")
+    assert torch.equal(load(dense, tmp_path / "model")(ids).logits, smaller(ids).logits)
+    smaller.save_pretrained(tmp_path / "own")
+    assert torch.equal(load(dense, tmp_path / "own")(ids).logits, smaller(ids).logits)
 
 
 class Tied(Causal):

@@ -338,6 +338,27 @@ def test_parallel_branches_go_one_by_one(add, closed, tmp_path):
     assert torch.equal(load(dense, tmp_path / "model")(x), smaller(x))
 
 
+@pytest.mark.parametrize("name", ["GPTNeoX", "Phi", "Cohere", "Falcon"])
+def test_attention_beside_the_feed_forward_part(name):
+    import transformers
+
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 20}
+    sizes |= {"num_kv_heads": 2, "new_decoder_architecture": True} if name == "Falcon" else {"intermediate_size": 24}
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{name}Config")(initializer_range=0.3, **sizes)
+    model = getattr(transformers, f"{name}ForCausalLM")(config).double().eval()
+    ids = torch.randint(20, (2, 6))
+    structure = attach(model, {"input_ids": ids})
+    kinds = [group.kind for group in structure.groups]
+    assert {kind: kinds.count(kind) for kind in kinds} == {"heads": 2, "units": 2, "blocks": 4}
+    values = thirds(structure)
+    blocks = [name for name, group in structure.by_name.items() if group.kind == "blocks"]
+    set_gates(model, values | dict(zip(blocks, torch.tensor([[1.0], [0.0], [0.0], [1.0]]), strict=True)))
+    smaller = compact(model, {"input_ids": ids})
+    torch.testing.assert_close(smaller(ids).logits, model(ids).logits, rtol=0, atol=1e-9)
+    assert sum(p.numel() for p in smaller.parameters()) < sum(p.numel() for p in model.parameters()) / 2
+
+
 def test_complex_outputs_are_compared_in_both_parts():
     class Waves(nn.Sequential):
         def forward(self, x):
