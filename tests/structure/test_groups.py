@@ -350,7 +350,11 @@ class Strange(nn.Module):
         (lambda x: x.gather(1, x.argsort(0)), "aten.gather", "is indexed by data"),
         (lambda x: x[torch.ones(3, dtype=torch.bool)], "aten.index", "has parts picked by their values"),
         (_unlearned, "wrap_with_set_grad_enabled", "runs under no_grad, where nothing is learned"),
-        (lambda x: torch.einsum("bi,bi,bi->bi", x, x, x), "aten.einsum", "meets an equation that is not followed"),
+        (
+            lambda x: torch.einsum("bi,ii->bi", x, torch.ones(6, 6)),
+            "aten.einsum",
+            "meets an equation that is not followed",
+        ),
         (lambda x: x.softmax(-1), "aten.softmax", "goes through a softmax"),
         (lambda x: x - x.mean(-1, keepdim=True), "aten.mean", "is summed or averaged over"),
         (lambda x: x.cumsum(-1), "aten.cumsum", "is accumulated"),
@@ -399,6 +403,15 @@ def test_what_stays_is_listed_with_its_operator_and_the_reason(operator, name, r
 def test_operators_that_are_followed(operator):
     (found,) = groups_of(Strange(operator), torch.randn(3, 4)).values()
     assert found[2:] == ({"inner.weight"}, {"outer"})
+
+
+@pytest.mark.parametrize("equation", ["bi,bi,i->bi", "...i,...i,i->...i", "bi , bi, i"])
+def test_an_equation_of_three_operands_is_followed(equation):
+    model = Strange(lambda x: torch.einsum(equation, x, x.sigmoid(), torch.ones(6)).expand_as(x))
+    if "->" in equation:
+        assert groups_of(model, torch.randn(3, 4)) == {"inner.neurons": (6, 1, {"inner.weight"}, {"outer"})}
+    else:
+        assert stays(model, torch.randn(3, 4))["inner"][1] == "is summed over in a product of two activations"
 
 
 def test_rows_of_a_bag_are_made_by_its_table():

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.fx import Node
 
 from ..errors import refusal
+from .equations import in_pairs
 from .exporting import export
 
 # What running or exporting a model may raise; anything else is a defect and shall surface.
@@ -127,6 +128,7 @@ def capture(model: nn.Module, example_inputs: Any) -> Program:
             exported = export(model, args, kwargs)
         except FAILURES as error:
             raise _why_not(model, args, kwargs, error) from error
+    in_pairs(exported.graph)
     _name_once(model, exported.graph.nodes)
     signature = exported.graph_signature
     targets = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}

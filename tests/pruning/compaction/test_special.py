@@ -304,6 +304,24 @@ def test_a_module_that_is_not_passed_one_tensor_is_gated_at_its_weight(listed):
     assert smaller.inner.weight.shape == (5, 5)
 
 
+def test_a_product_of_three_in_one_equation():
+    class Factored(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.head = nn.Linear(6, 8), nn.Linear(9, 2)
+            self.down, self.up = nn.Parameter(torch.randn(8, 6)), nn.Parameter(torch.randn(6, 9))
+
+        def forward(self, x):
+            return self.head(torch.einsum("...i,ij,jk->...k", self.stem(x).relu(), self.down, self.up).relu())
+
+    model, x = Factored().double(), torch.randn(2, 5, 6).double()
+    structure = attach(model.eval(), x)
+    set_gates(model, thirds(structure))
+    smaller = compact(model, x)
+    torch.testing.assert_close(smaller(x), model(x), rtol=0, atol=1e-9)
+    assert [tuple(p.shape) for p in smaller.parameters()] == [(5, 4), (4, 6), (5, 6), (5,), (2, 6), (2,)]
+
+
 class Parallel(nn.Module):
     """A stream with two branches beside it, which read one norm."""
 

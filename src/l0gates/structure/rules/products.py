@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.fx import Node
 
 from ..capture import is_tensor, shape_of
+from ..equations import written_out
 from ..ties import Block, Blocks, Ties, Use, Work, sizes_of
 from .arguments import arguments, rank_of
 from .pointwise import REASON, shifted
@@ -44,7 +45,7 @@ def contract(ties: Ties, node: Node, one: Node, two: Node, letters: tuple[str, .
         sizes = {order.index(x): size for x, size in zip(named, shape_of(operand), strict=True) if x in out}
         operands.append((ties.drop(side, range(len(out), len(order)), "is summed over"), sizes))
     blocks = ties.match(operands, REASON)
-    if len(activations) == 2:
+    if len(activations) == 2 and summed:
         shared = {order.index(x) for x in letters[0] if x in letters[1] and x in out}
         ties.heads += [block.ids for block in blocks if shared.intersection(block.dims)]
     ties.work.append(Work(node, _macs((one, two), letters), (*(block.ids for block in blocks), *along.values())))
@@ -114,9 +115,9 @@ def _matmul(ties: Ties, node: Node, one: Node, two: Node) -> Blocks:
 
 
 def einsum(ties: Ties, node: Node) -> Blocks:
-    """One or two operands, each letter once in each."""
+    """One or two operands, each letter once in each; more of them were captured in pairs."""
     operands = list(node.args[1])  # type: ignore[arg-type]
-    terms, out = _written_out(str(node.args[0]).replace(" ", ""), [rank_of(operand) for operand in operands])
+    terms, out = written_out(str(node.args[0]), [rank_of(operand) for operand in operands])
     plain = 0 < len(operands) < 3 and all(len(set(term)) == len(term) for term in (*terms, out))
     if not plain or "." in out:
         for operand in operands:
@@ -127,20 +128,6 @@ def einsum(ties: Ties, node: Node) -> Blocks:
     summed = [dim for dim, letter in enumerate(terms[0]) if letter not in out]
     blocks = ties.drop(ties.of(operands[0]), summed, "is summed or averaged over")
     return [block.moved(lambda dim: out.index(terms[0][dim])) for block in blocks]
-
-
-def _written_out(equation: str, ranks: list[int]) -> tuple[list[str], str]:
-    """The letters of each operand and of the result, with letters for an ellipsis, and a result where none is said."""
-    given, arrow, out = equation.partition("->")
-    terms = given.split(",")
-    if not arrow:
-        letters = sorted(set(given) - set(",."))
-        out = ("..." if "..." in given else "") + "".join(x for x in letters if given.count(x) == 1)
-    spare = [letter for letter in ascii_letters if letter not in equation]
-    widths = [rank - len(term) + 3 if "..." in term else 0 for term, rank in zip(terms, ranks, strict=False)]
-    most = spare[: max(widths, default=0)]
-    written = [term.replace("...", "".join(most[len(most) - n :])) for term, n in zip(terms, widths, strict=False)]
-    return written, out.replace("...", "".join(most))
 
 
 def tensordot(ties: Ties, node: Node) -> Blocks:
