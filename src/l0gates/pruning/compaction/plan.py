@@ -222,9 +222,8 @@ def _paddings(structure: Structure, choice: Choice) -> Iterator[dict[str, Any]]:
         for place in () if bool(present.all()) or group.padded is None else group.producers:
             gates = place.gates.cpu()
             kept = ((gates < 0) | present[gates.clamp(min=0)]).nonzero().flatten().tolist()
-            dim = (
-                1 - ranks[str(place.parameter)]
-            )  # the last of a linear layer's output, the channels of a convolution's
+            # The last dimension of a linear layer's output, the channels of a convolution's.
+            dim = 1 - ranks[str(place.parameter)]
             yield {"module": place.module, "dim": dim, "size": len(gates), "kept": kept}
 
 

@@ -42,9 +42,8 @@ def remove(model: nn.Module, structure: Structure, choice: Choice) -> tuple[nn.M
     compact = apply(copy.deepcopy(model), made.recipe)
     before = recipe_of(model)
     if before is not None:
-        select_inputs(
-            compact, before.inputs
-        )  # what stands in for a module that selects, or fills in zeros, does so too
+        # What stands in for a module that selects, or fills in zeros, does so too.
+        select_inputs(compact, before.inputs)
         pad_outputs(compact, before.outputs)
     _fill(compact, model, made)
     with evaluation_without_caches(compact):
