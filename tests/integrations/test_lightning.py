@@ -21,6 +21,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning",
     "ignore:.*does not have many workers",
     "ignore:Checkpoint directory",
+    "ignore:training ended while",
 )
 X = torch.randn(64, 8, generator=torch.Generator().manual_seed(0))
 
@@ -68,6 +69,15 @@ def test_a_run_ends_at_the_density_asked_for_with_a_compact_model(tmp_path):
     assert math.isfinite(run.callback_metrics["density_multiplier"])
     assert "density" in run.progress_bar_metrics
     assert "training_step" not in vars(module)
+
+
+def test_training_that_ends_before_the_density_is_said(tmp_path):
+    message = r"the density asked for of 'model' was still 0\.\d\d, on its way to 0.50: gates are closed at once"
+    with pytest.warns(UserWarning, match=message):
+        trainer(tmp_path, callback(), max_epochs=2).fit(Regression())
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "training ended while")
+        trainer(tmp_path, callback(), max_epochs=5).fit(Regression())
 
 
 def test_micro_batches_are_one_step_of_the_constraint(tmp_path):

@@ -10,6 +10,7 @@ pytest.importorskip("accelerate", reason="accelerate is not installed")
 
 from l0gates.integrations.transformers import DensityTrainerMixin  # noqa: E402
 
+pytestmark = pytest.mark.filterwarnings("ignore:training ended while")
 IDS = torch.randint(3, 40, (32, 6), generator=torch.Generator().manual_seed(0))
 
 
@@ -42,6 +43,11 @@ def test_a_run_ends_at_the_density_asked_for_with_a_compact_model(tmp_path):
     assert left == pytest.approx(0.7 * full, abs=0.03 * full)
     for logged in [entry for entry in run.state.log_history if "loss" in entry]:
         assert {"density", "density_hard", "density_multiplier"} <= logged.keys()
+
+
+def test_training_that_ends_before_the_density_is_said(tmp_path):
+    with pytest.warns(UserWarning, match=r"the density asked for of 'model' was still 0\.\d\d, on its way to 0.70"):
+        trainer(tmp_path, max_steps=3).train()
 
 
 def test_gates_have_a_group_of_their_own_without_decay(tmp_path):

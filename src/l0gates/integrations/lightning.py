@@ -10,6 +10,7 @@ from ..control import DensityConstraint, check_param_groups, harden
 from ..errors import refusal
 from ..pruning import attach, compact
 from ..structure import find_attachment
+from .ending import warn_of_early_end
 from .figures import figures
 
 
@@ -112,6 +113,7 @@ class DensityCallback(pl.Callback):
         if trainer.interrupted:
             return
         gated = pl_module.get_submodule(self.module)
+        warn_of_early_end(self.constraint)
         harden(gated)
         self.compact_model = compact(gated, self.example_inputs, **self.compacting)
 

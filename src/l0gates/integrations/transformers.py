@@ -15,6 +15,7 @@ from ..errors import refusal
 from ..gates.base import StochasticGatesBase
 from ..pruning import attach, compact
 from ..structure import find_attachment
+from .ending import warn_of_early_end
 from .figures import figures
 
 
@@ -129,6 +130,7 @@ class DensityCallback(TrainerCallback, ExportableState):
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Harden the gates and compact the model."""
         model = self.trainer.model
+        warn_of_early_end(self.trainer.constraint)
         harden(model)
         self.trainer.compact_model = compact(model, self.example_inputs, **self.compacting)
 
