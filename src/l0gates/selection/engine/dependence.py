@@ -82,7 +82,7 @@ def with_design_effects(
         return problem
     rows = problem.folds.scored.numpy()
     groups, sizes = np.unique(problem.together[rows], return_inverse=True, return_counts=True)[1:]
-    constant = _constant_gates(problem, problem.together)
+    constant = constant_gates(problem, problem.together)
     if sizes.max() == 1 or not constant.any():
         return problem
     best = supports[extended_bic(problem, row_losses, supports).argmin()]
@@ -90,7 +90,7 @@ def with_design_effects(
     return replace(problem, design_effects=np.where(constant, design_effect(sizes, correlation), 1.0))
 
 
-def _constant_gates(problem: Problem, together: np.ndarray) -> np.ndarray:
+def constant_gates(problem: Problem, together: np.ndarray) -> np.ndarray:
     """Which gates have columns that do not vary within groups of rows: bool, shape (n_groups,)."""
     _, first, numbers = np.unique(together, return_index=True, return_inverse=True)
     firsts = torch.from_numpy(first[numbers])

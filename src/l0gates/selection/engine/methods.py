@@ -8,7 +8,7 @@ import torch
 
 from ...errors import refusal
 from .criterion import extended_bic
-from .dependence import with_design_effects
+from .dependence import constant_gates, with_design_effects
 from .folds import Folds
 from .knockoffs import Knockoffs, gaussian_knockoffs, knockoff_threshold
 from .path import Path
@@ -29,7 +29,7 @@ def against_knockoffs(problem: Problem, *, step: Callable[[], None]) -> tuple[Pa
     """
     n_groups, groups = len(problem.fixed), problem.groups
     columns = problem.table.rows(torch.arange(len(problem.table), device="cpu")).cpu()
-    copies = gaussian_knockoffs(columns.numpy(), groups.cpu().numpy(), _generator(problem.seed))
+    copies = _knockoffs(problem, columns.numpy())
     both = replace(
         problem,
         table=Table(torch.cat([columns, torch.from_numpy(copies)], 1), device=problem.table.device),
@@ -40,6 +40,42 @@ def against_knockoffs(problem: Problem, *, step: Callable[[], None]) -> tuple[Pa
     stayed = path.active_probs.sum(0)
     own = Path(path.alphas, path.active_probs[:, :n_groups], path.support[:, :n_groups], path.losses, path.loss_errors)
     return own, stayed[:n_groups] - stayed[n_groups:]
+
+
+def _knockoffs(problem: Problem, columns: np.ndarray) -> np.ndarray:
+    """Knockoffs of all columns, shape (n_rows, n_columns).
+
+    Where columns say the same of all rows of a group so do these, drawn as if there was one row a group.
+
+    Raises
+    ------
+    ArgumentError
+        If some of the columns do and others do not: knockoffs of rows, or of groups, would tell one kind apart.
+    """
+    groups, generator = problem.groups.cpu().numpy(), _generator(problem.seed)
+    constant, first, numbers = _constant_in_groups(problem)
+    if not constant.any():
+        return gaussian_knockoffs(columns, groups, generator)
+    if not constant.all():
+        raise refusal(
+            "fdr",
+            expected="columns that all vary within groups of rows, or none that does",
+            received=f"{constant.sum()} of {len(constant)} that do not",
+            remedy="bring one row a group, or leave one kind out by never_keep",
+        )
+    centre = columns[first].mean(0)
+    copies = gaussian_knockoffs(columns[first] - centre, groups, generator) + centre
+    return np.asarray(copies[numbers], dtype=np.float32)
+
+
+def _constant_in_groups(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gates that do not vary within groups of rows, the first row of each group, and the group of each row."""
+    rows = np.arange(len(problem.table))
+    if problem.together is None:
+        return np.zeros(len(problem.fixed), dtype=bool), rows, rows
+    _, first, numbers = np.unique(problem.together, return_index=True, return_inverse=True)
+    alone = len(first) == len(rows)
+    return constant_gates(problem, problem.together) & (not alone), first, numbers
 
 
 def at_rate(problem: Problem, rate: float, *, step: Callable[[], None]) -> tuple[Selection, Knockoffs]:
