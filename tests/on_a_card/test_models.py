@@ -8,9 +8,11 @@ from torch import nn
 from torch.utils._pytree import tree_map
 
 import l0gates
+from closing import close
 from l0gates.control import DensityConstraint, harden, param_groups
 from l0gates.pruning import attach, compact, load, report, save
 from models import CONVOLUTIONAL, ZOO, build, outputs
+from pruning.compaction.test_padding import WIDTH, Biased, Causal
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no card")
 
@@ -45,6 +47,22 @@ def test_a_model_is_trained_closed_made_small_and_saved(name, tmp_path):
         tolerance = 1e-9 if name in CONVOLUTIONAL else 1e-5
         torch.testing.assert_close(on_cpu, expected, atol=tolerance, rtol=tolerance)
     assert report(dense.cuda(), small, example_inputs, repeats=2)["parameters"]["ratio"] < 1
+
+
+@pytest.mark.parametrize("attention", [Causal, Biased])
+def test_heads_that_keep_their_width_between_weights(attention, tmp_path):
+    torch.manual_seed(0)
+    dense = nn.Sequential(nn.LayerNorm(WIDTH), attention(), nn.LayerNorm(WIDTH)).double().eval()
+    model, x = copy.deepcopy(dense).cuda(), torch.randn(2, 5, WIDTH, dtype=torch.float64, device="cuda")
+    close(model, attach(model, x), blocks=False)
+    small = compact(model, x)
+    assert sum(p.numel() for p in small.parameters()) < sum(p.numel() for p in dense.parameters())
+    save(small, tmp_path / "small")
+    loaded = load(copy.deepcopy(dense), tmp_path / "small")
+    for each in (small, loaded.cuda(), copy.deepcopy(small).cpu().cuda()):
+        torch.testing.assert_close(each(x), model(x), atol=1e-9, rtol=1e-9)
+    small.train()(x).square().sum().backward()
+    assert all(p.grad.isfinite().all() for p in small.parameters())
 
 
 @pytest.mark.parametrize("compiled", [False, True])

@@ -68,6 +68,18 @@ def test_a_fit_on_a_card_is_that_of_the_cpu_and_the_same_each_time(name):
     assert first.score(X, y) == pytest.approx(on_cpu.score(X, y), abs=0.05)
 
 
+@pytest.mark.parametrize("settings", [{}, {"fdr": 0.5}], ids=str)
+def test_columns_that_say_the_same_of_all_rows_of_a_group(settings):
+    X, y = linear(120)
+    patient = np.arange(120).repeat(3)
+    rows, settings = (X[patient], y[patient] + np.random.default_rng(0).standard_normal(360)), QUICK | settings
+    found, on_cpu = (
+        L0FeatureSelector(**settings, device=device).fit(*rows, groups=patient).support_ for device in ("cuda", "cpu")
+    )
+    np.testing.assert_array_equal(found, on_cpu)
+    assert found[[1, 4]].all()
+
+
 @pytest.mark.parametrize("settings", [{"fdr": 0.5}, {"stability": True}], ids=str)
 def test_error_rates_are_held_on_a_card_too(settings):
     X, y = linear(240)

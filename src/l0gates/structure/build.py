@@ -96,9 +96,11 @@ def _in_their_width(
         names = {pin: {classes.names[group] for group in classes.groups(pin.ids)} for _, pin in meeting}
         held = [Refusal(name, pin.operator, pin.reason) for pin, inside in reversed(names.items()) for name in inside]
         found = {group.name: group for group in padded(model, example_inputs, classes, groups, held)}
-        lost = {node for node, pin in meeting if not names[pin] or not names[pin] <= found.keys()}
-        kept = frozenset(node for node, _ in meeting if node not in lost)
-        if not lost:
+        inside: dict[Node, set[str]] = {}
+        for node, pin in meeting:  # of which several may lie at one node
+            inside.setdefault(node, set()).update(names[pin])
+        kept = frozenset(node for node, own in inside.items() if own and own <= found.keys())
+        if len(kept) == len(inside):
             return ties, found
     return propagate(program, frozenset()), {}
 

@@ -102,8 +102,8 @@ class Biased(nn.Module):
         q, k, v = (
             part.unflatten(-1, (self.n_heads, WIDTH // HEADS)).transpose(1, 2) for part in self.qkv(x).chunk(3, -1)
         )
-        slopes = 2 ** (-8 * torch.arange(1, self.n_heads + 1, dtype=x.dtype) / self.n_heads)
-        bias = slopes.view(1, -1, 1, 1) * torch.arange(1 - x.shape[1], 1).view(1, 1, 1, -1)
+        slopes = 2 ** (-8 * torch.arange(1, self.n_heads + 1, dtype=x.dtype, device=x.device) / self.n_heads)
+        bias = slopes.view(1, -1, 1, 1) * torch.arange(1 - x.shape[1], 1, device=x.device).view(1, 1, 1, -1)
         weights = (q @ k.transpose(-2, -1) / (WIDTH // HEADS) ** 0.5 + bias).softmax(-1)
         return self.out((weights @ v).transpose(1, 2).flatten(2))
 
@@ -290,3 +290,10 @@ def test_what_is_not_made_and_read_by_plain_modules_alone_stays(inner):
     structure = find_structure(built(inner), X)
     assert not [group for group in structure.groups if group.kind == "heads"]
     assert [refusal.name for refusal in structure.refusals if refusal.name.startswith(("1.inner", "2.inner"))]
+
+
+def test_a_bias_may_meet_heads_and_positions_in_one_operator():
+    model = nn.Sequential(nn.LayerNorm(WIDTH), Biased(), nn.LayerNorm(WIDTH)).eval()
+    (group,) = find_structure(model, torch.randn(2, 5, WIDTH)).groups
+    assert (group.name, group.n_gates) == ("1.qkv.heads", HEADS)
+    assert (group.padded.operator, group.padded.reason) == ("aten.add", "meets a dimension that stays")
