@@ -53,8 +53,9 @@ def test_a_model_is_trained_closed_made_small_and_saved(name, tmp_path):
 def test_heads_that_keep_their_width_between_weights(attention, tmp_path):
     torch.manual_seed(0)
     dense = nn.Sequential(nn.LayerNorm(WIDTH), attention(), nn.LayerNorm(WIDTH)).double().eval()
-    model, x = copy.deepcopy(dense).cuda(), torch.randn(2, 5, WIDTH, dtype=torch.float64, device="cuda")
+    model, x = copy.deepcopy(dense), torch.randn(2, 5, WIDTH, dtype=torch.float64)
     close(model, attach(model, x), blocks=False)
+    model, x = model.cuda(), x.cuda()
     small = compact(model, x)
     assert sum(p.numel() for p in small.parameters()) < sum(p.numel() for p in dense.parameters())
     save(small, tmp_path / "small")
