@@ -137,7 +137,8 @@ def test_groups_stay_together_and_weights_count(visits, tmp_path, capsys, monkey
     monkeypatch.setattr(
         L0Regressor, "fit_with_progress", lambda self, *args, **more: fits.append(more) or own(self, *args, **more)
     )
-    arguments = ["--target", "dose", "--groups", "patient", "--weight", "sure", "--never-keep", "id", "--out", "OUT"]
+    arguments = ["--target", "dose", "--groups", "patient", "--weight", "sure", "--never-keep", "id"]
+    arguments += ["--never-keep", "patient", "--out", "OUT"]
     assert main(["select", str(visits), *[str(tmp_path / "out") if a == "OUT" else a for a in arguments]]) == 0
     assert fits[0]["groups"].tolist() == [f"p{number // 5}" for number in range(200)]
     assert set(fits[0]["sample_weight"].tolist()) == {0.0, 1.0}
@@ -148,7 +149,7 @@ def test_groups_stay_together_and_weights_count(visits, tmp_path, capsys, monkey
     assert [c["name"] for c in written["columns"]] == ["id", "level", "noise"]
     assert written["rows"] == {"learning": 160, "held_out": 40}
     assert written["score"]["kept"] > 0.9
-    assert "of 3 columns" in capsys.readouterr().out
+    assert "of 2 columns" in capsys.readouterr().out
 
 
 def test_rows_held_out_of_one_group_have_no_standard_error(houses, tmp_path, capsys):
@@ -172,12 +173,15 @@ def test_rows_held_out_of_one_group_have_no_standard_error(houses, tmp_path, cap
         (["--stability"], {"stability": True}, None),
     ],
 )
-def test_ways_to_choose(houses, tmp_path, arguments, parameters, n_kept):
+def test_ways_to_choose(houses, tmp_path, arguments, parameters, n_kept, capsys):
     assert main(["select", str(houses), "--target", "price", *arguments, "--out", str(tmp_path)]) == 0
     written = json.loads((tmp_path / "selection.json").read_text())
     assert {name: written[name] for name in parameters} == parameters
     kept = [c["name"] for c in written["columns"] if c["kept"]]
     assert n_kept in (len(kept), None)
+    printed = capsys.readouterr().out
+    assert ("expected number of false ones" in printed) == ("error_bound" in written) == ("--stability" in arguments)
+    assert ("Gates of dropped columns may stay open" in printed) <= (written["n_features_to_select"] == "auto")
     assert "size" in kept
     chosen = L0Regressor.load(tmp_path / "model").get_params()
     assert {name: chosen[name] for name in parameters} == parameters
@@ -220,6 +224,10 @@ def test_probes_are_permutations_of_real_columns():
         (
             ["HOUSES", "--target", "price", "--never-keep", "yard"],
             "l0gates select: never_keep: expected names or numbe",
+        ),
+        (
+            ["HOUSES", "--target", "price", "--always-keep", "price"],
+            "l0gates select: always_keep: expected a column to ",
         ),
         (["HOUSES", "--target", "price", "--fdr", "2"], "l0gates select: fdr: expected None or a rate in (0, 1); rece"),
     ],

@@ -138,13 +138,22 @@ def test_groups_are_text_and_weights_numbers(tmp_path):
             {"groups": "pair"},
             r"^groups: expected one number or text a row in 'pair'; received List\(Int64\); convert i",
         ),
+        (
+            {"weight": "zero"},
+            r"^weight: expected finite numbers in 'zero', one above 0 at least; received none; replace",
+        ),
+        (
+            {"weight": "huge"},
+            r"^weight: expected finite numbers in 'huge', one above 0 at least; received infinity; rep",
+        ),
         ({"weight": "wait"}, r"^weight: expected one of the columns of visits.parquet .*did you mean 'weight'"),
     ],
 )
 def test_groups_and_weights_that_do_not_suit(tmp_path, roles, message):
     path = tmp_path / "visits.parquet"
     columns = {"y": [1, 2, 4], "who": [1, 1, 2], "name": ["a", "b", "c"], "gap": [1, None, 2], "weight": [1, 1, 2]}
-    pl.DataFrame(columns | {"pair": [[1], [2], [3]]}).write_parquet(path)
+    columns |= {"pair": [[1], [2], [3]], "zero": [0, 0, 0], "huge": [1.0, 2.0, float("inf")]}
+    pl.DataFrame(columns).write_parquet(path)
     with pytest.raises(ArgumentError, match=message):
         read_table(path, "y", **roles)
 

@@ -16,6 +16,14 @@ def test_the_charge_counts_rows_and_subsets():
     np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
+def test_a_column_is_never_free():
+    """With one row's evidence n is 1, and there is one way to keep all."""
+    every = np.ones((1, 9), dtype=bool)
+    assert search_charge(every, n_rows=1.0) == pytest.approx(9)
+    assert search_charge(every, n_rows=1.0, design_effects=np.full(9, 2.0)) == pytest.approx(18)
+    assert search_charge(every, n_rows=8.0) > 9
+
+
 def test_equal_weights_are_rows_and_a_heavy_one_is_hardly_more_than_one():
     assert effective_rows(torch.full((7,), 0.3)) == pytest.approx(7)
     assert effective_rows(torch.tensor([1e6, 1.0, 1.0])) == pytest.approx(1, abs=1e-5)

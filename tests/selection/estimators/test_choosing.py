@@ -260,3 +260,12 @@ def _steps(selector, X, y, weight=None):
     calls = []
     selector.fit_with_progress(X, y, lambda done, total: calls.append(done), sample_weight=weight)
     return len(calls)
+
+
+def test_knockoffs_that_choose_nothing_are_said_beside_columns_that_stay():
+    X, y = linear(120)
+    with pytest.warns(
+        UserWarning, match=r"no column was kept but those of always_keep: too few stand out from their kn"
+    ):
+        fitted = L0FeatureSelector(**LINEAR, fdr=0.1, always_keep=[0]).fit(X, y)
+    assert fitted.get_support(indices=True).tolist() == [0]

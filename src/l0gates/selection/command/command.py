@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...errors import ArgumentError
+from ...errors import ArgumentError, refusal
 from ..progress import progress_bar
 from . import console
 from .demo import breast_cancer
@@ -74,7 +74,7 @@ def _select(arguments: Namespace) -> tuple[dict[str, Any], Predictor]:
             task="survival" if arguments.event is not None else arguments.task,
             seed=arguments.seed,
             progress_bar=progress_bar,
-            **{name: getattr(arguments, name) for name in _CHOOSING},
+            **_choosing(arguments),
         )
     data = arguments.demo or str(arguments.data)
     summary = {"data": data, **{part: getattr(arguments, part) for part in _ROLES}, **summary}
@@ -82,6 +82,21 @@ def _select(arguments: Namespace) -> tuple[dict[str, Any], Predictor]:
         kept = [c["name"] for c in summary["columns"] if c["kept"] and c["name"] in probes]
         summary["probes"] = {"added": probes, "kept": kept}
     return summary, estimator
+
+
+def _choosing(arguments: Namespace) -> dict[str, Any]:
+    """How to choose; a column with a part of its own is none to keep, and never is kept."""
+    parts = {getattr(arguments, part) for part in _ROLES} - {None}
+    for name in arguments.always_keep or ():
+        if name in parts:
+            raise refusal(
+                "always_keep",
+                expected="a column to choose from",
+                received=repr(name),
+                remedy="it has a part of its own",
+            )
+    never = [name for name in arguments.never_keep or () if name not in parts]
+    return {name: getattr(arguments, name) for name in _CHOOSING} | {"never_keep": never or None}
 
 
 def _write(summary: dict[str, Any], estimator: Predictor, folder: Path) -> None:

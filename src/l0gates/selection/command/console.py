@@ -84,18 +84,22 @@ def print_summary(summary: dict[str, Any]) -> None:
     console.print(table)
     if len(shown) < len(columns):
         console.print(f"... and {len(columns) - len(shown):,} more that are dropped (--out DIR lists them)")
-    if any(column["active_probability"] > 0.5 for column in columns if not column["kept"]):
+    by_criterion = summary["n_features_to_select"] == "auto" and summary["fdr"] is None and not summary["stability"]
+    if by_criterion and any(column["active_probability"] > 0.5 for column in columns if not column["kept"]):
         console.print("Gates of dropped columns may stay open: what was kept predicts as well without them.")
-    console.print(_score_lines(summary, len(kept), len(columns)))
+    never = len(set(summary["never_keep"] or ()))
+    console.print(_score_lines(summary, len(kept), len(columns) - never))
 
 
 def _score_lines(summary: dict[str, Any], n_kept: int, n_columns: int) -> str:
     score, rows, error = summary["score"], summary["rows"], summary["score"]["difference_error"]
+    bound = summary.get("error_bound")
     sure = "no standard error: all are of one group" if error is None else f"standard error {error:.3f}"
     return (
         f"\nkept {n_kept} of {n_columns} columns, learning from {rows['learning']} rows\n"
         f"{score['name']} on {rows['held_out']} held-out rows: {score['all']:.3f} with all columns, "
         f"{score['kept']:.3f} with those kept "
         f"(difference {score['difference']:+.3f}, {sure})\n"
-        f"time: {summary['seconds']:.1f} s"
+        + (f"expected number of false ones: {bound:.2f} at most\n" if bound is not None else "")
+        + f"time: {summary['seconds']:.1f} s"
     )

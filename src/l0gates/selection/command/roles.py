@@ -114,7 +114,11 @@ def read_weight(column: pl.Series) -> np.ndarray:
     if not column.dtype.is_numeric():
         expected, remedy = f"numbers in {column.name!r}", "convert it, or name another"
         raise refusal("weight", expected=expected, received=str(column.dtype), remedy=remedy)
-    return column.cast(pl.Float64).to_numpy()
+    weight = column.cast(pl.Float64).to_numpy()
+    if not (np.isfinite(weight).all() and (weight > 0).any()):
+        expected, remedy = f"finite numbers in {column.name!r}, one above 0 at least", "replace them"
+        raise refusal("weight", expected=expected, received="infinity" if (weight > 0).any() else "none", remedy=remedy)
+    return weight
 
 
 def _refuse_gaps(part: str, column: pl.Series, remedy: str) -> None:

@@ -1,6 +1,7 @@
 """The command's work from a table to a summary: split, select, and score on rows that were set apart."""
 
 import json
+import math
 import os
 import tempfile
 import time
@@ -70,7 +71,7 @@ def summarize(
     """
     start = time.perf_counter()
     task = infer_task(table.target, task)
-    _check_rows(table.target, task)
+    _check_rows(table.target if table.weight is None else table.target[table.weight > 0], task)
     estimator = _ESTIMATORS[task](test_size=HELD_OUT, random_state=seed, **choosing)
     with progress_bar() as progress:
         estimator.fit_with_progress(
@@ -91,10 +92,16 @@ def summarize(
         "left_out": table.left_out | estimator.left_out_,
         "missing": table.missing(),
         # JSON has no NaN: no error is known where the rows held out are of one group.
-        "score": {name: None if scores[name] != scores[name] else scores[name] for name in _SCORE},
+        "score": {name: _finite(scores[name]) for name in _SCORE},
         "seconds": time.perf_counter() - start,
     }
+    if choosing.get("stability"):
+        summary["error_bound"] = _finite(estimator.stability_.error_bound)
     return summary, estimator
+
+
+def _finite(value: float | str) -> float | str | None:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _check_rows(target: np.ndarray, task: str) -> None:

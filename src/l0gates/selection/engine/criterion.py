@@ -8,10 +8,11 @@ from .problem import Problem
 
 
 def search_charge(supports: np.ndarray, *, n_rows: float, design_effects: np.ndarray | None = None) -> np.ndarray:
-    """What the extended BIC charges for keeping k of d columns: k / 2 log n + log C(d, k).
+    """What the extended BIC charges for keeping k of d columns: k / 2 log n + log C(d, k), and k at the least.
 
     Chen and Chen, "Extended Bayesian information criteria for model selection with large model spaces",
-    Biometrika 2008, with gamma = 1. The second term pays for the search among all sets of one size.
+    Biometrika 2008, with gamma = 1. The second term pays for the search among all sets of one size. Akaike's price of 1
+    a column is the least: n below 8 is that of rows of which a few have nearly all the weight.
 
     Parameters
     ----------
@@ -35,7 +36,8 @@ def search_charge(supports: np.ndarray, *, n_rows: float, design_effects: np.nda
     effects = np.ones(n_groups) if design_effects is None else design_effects
     subsets = gammaln(n_groups + 1) - gammaln(n_kept + 1) - gammaln(n_groups - n_kept + 1)
     mean = supports @ effects / np.maximum(n_kept, 1)
-    return np.asarray(supports @ (effects / 2 * np.log(n_rows / effects)) + mean * subsets)
+    each = effects * np.maximum(np.log(n_rows / effects) / 2, 1)
+    return np.asarray(supports @ each + mean * subsets)
 
 
 def effective_rows(weight: Tensor) -> float:

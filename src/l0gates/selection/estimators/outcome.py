@@ -92,6 +92,8 @@ class Outcome:
         if not estimator.support_.any():
             worth = f"none is worth its price, though all of them predict better than a constant does {better}"
             warn(f"no column was kept: {worth if left_to_it and short else _why_none(estimator)}")
+        elif estimator.fdr is not None and not np.isfinite(estimator.knockoffs_.threshold):
+            warn(f"no column was kept but those of always_keep: {_why_none(estimator)}")
         elif left_to_it and short:
             more = "criterion='lowest_loss' or " if estimator.criterion == "ebic" else ""
             warn(f"all columns predict far better than those kept {better}: {more}n_features_to_select keeps more")
