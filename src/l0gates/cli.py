@@ -123,11 +123,11 @@ def _add_choosing(select: argparse.ArgumentParser) -> None:
         action="store_true",
         help="what is chosen on three quarters of 50 halves of the rows, in fifty times the time",
     )
-    for part, help in (
+    for part, which in (
         ("always", "a column to keep whatever it adds"),
         ("never", "a column not to try, such as an id"),
     ):
-        choosing.add_argument(f"--{part}-keep", action="append", metavar="COLUMN", help=f"{help}; may be repeated")
+        choosing.add_argument(f"--{part}-keep", action="append", metavar="COLUMN", help=f"{which}; may be repeated")
 
 
 def _count(text: str) -> int | float | str:

@@ -18,7 +18,7 @@ from .places import consumer, input_places, producer
 from .propagate import GRADLESS, UNRULED, UNSIZED, propagate
 from .record import Axis, Group, Kind, Label, Operation, Place, Refusal, Structure, Weight
 from .rules.products import BETWEEN
-from .ties import Ties, Use
+from .ties import Use
 
 ALONE = "is one gate in all: nothing of it can go alone"
 NO_PLACE = "is consumed where gates have no place: outside a module, by a parameter that serves something else too"
@@ -60,8 +60,7 @@ def find_structure(model: nn.Module, example_inputs: Any) -> Structure:
         )
     program = capture(model, example_inputs)
     branches, refused = find_branches(program)
-    ties, widths = _in_their_width(model, example_inputs, program, branches)
-    classes = classify(ties, program)
+    classes, widths = _in_their_width(model, example_inputs, program, branches)
     groups, refusals = _groups(classes, branches)
     attributes, lost = follow(model, example_inputs, classes, [group for group in groups if group.name not in widths])
     groups = [widths.get(group.name, group) for group in groups]
@@ -83,26 +82,25 @@ def find_structure(model: nn.Module, example_inputs: Any) -> Structure:
 
 def _in_their_width(
     model: nn.Module, example_inputs: Any, program: Program, branches: list[Branch]
-) -> tuple[Ties, dict[str, Group]]:
+) -> tuple[Classes, dict[str, Group]]:
     """What is tied, and the groups that can go although their activations meet a dimension that stays."""
     kept: frozenset[Node] | None = None
     for _ in range(3):
-        ties = propagate(program, kept)
-        meeting = [(pin.width, pin) for pin in ties.pins if pin.width is not None]
+        classes = classify(propagate(program, kept), program)
+        meeting = [(pin.width, pin) for pin in classes.ties.pins if pin.width is not None]
         if not meeting:
-            return ties, {}
-        classes = classify(ties, program)
-        groups, _refused = _groups(classes, branches)
+            return classes, {}
+        groups, _ = _groups(classes, branches)
         names = {pin: {classes.names[group] for group in classes.groups(pin.ids)} for _, pin in meeting}
-        held = [Refusal(name, pin.operator, pin.reason) for pin, inside in reversed(names.items()) for name in inside]
+        held = [Refusal(name, pin.operator, pin.reason) for pin, own in reversed(names.items()) for name in own]
         found = {group.name: group for group in padded(model, example_inputs, classes, groups, held)}
-        inside: dict[Node, set[str]] = {}
+        at_node: dict[Node, set[str]] = {}
         for node, pin in meeting:  # of which several may lie at one node
-            inside.setdefault(node, set()).update(names[pin])
-        kept = frozenset(node for node, own in inside.items() if own and own <= found.keys())
-        if len(kept) == len(inside):
-            return ties, found
-    return propagate(program, frozenset()), {}
+            at_node.setdefault(node, set()).update(names[pin])
+        kept = frozenset(node for node, own in at_node.items() if own and own <= found.keys())
+        if len(kept) == len(at_node):
+            return classes, found
+    return classify(propagate(program, frozenset()), program), {}
 
 
 def _groups(classes: Classes, branches: list[Branch]) -> tuple[list[Group], list[Refusal]]:

@@ -204,13 +204,12 @@ def _selection(model: nn.Module, group: Group, place: Place, present: Tensor) ->
     argument = place.operator if place in group.producers else arguments[0]
     if argument not in arguments:
         raise _unselectable(group.name, f"a forward with the arguments {', '.join(arguments)}, not {argument}")
-    gates = place.gates.cpu()
     return {
         "module": "" if place in group.producers else place.module,
         "argument": argument,
         "position": arguments.index(argument),
         "dim": place.dim if place in group.producers else place.axis,
-        "kept": ((gates < 0) | present[gates.clamp(min=0)]).nonzero().flatten().tolist(),
+        "kept": _indices_left(place, present),
     }
 
 
@@ -220,11 +219,16 @@ def _paddings(structure: Structure, choice: Choice) -> Iterator[dict[str, Any]]:
     for group in structure.groups:
         present = choice.present[group.name]
         for place in () if bool(present.all()) or group.padded is None else group.producers:
-            gates = place.gates.cpu()
-            kept = ((gates < 0) | present[gates.clamp(min=0)]).nonzero().flatten().tolist()
             # The last dimension of a linear layer's output, the channels of a convolution's.
             dim = 1 - ranks[str(place.parameter)]
-            yield {"module": place.module, "dim": dim, "size": len(gates), "kept": kept}
+            kept = _indices_left(place, present)
+            yield {"module": place.module, "dim": dim, "size": len(place.gates), "kept": kept}
+
+
+def _indices_left(place: Place, present: Tensor) -> list[int]:
+    """The indices at a place that have no gate, or one that is left."""
+    gates = place.gates.cpu()
+    return ((gates < 0) | present[gates.clamp(min=0)]).nonzero().flatten().tolist()
 
 
 def _unselectable(name: str, received: str) -> ArgumentError:

@@ -53,8 +53,8 @@ def _knockoffs(problem: Problem, columns: np.ndarray) -> np.ndarray:
         If some of the columns do and others do not: knockoffs of rows, or of groups, would tell one kind apart.
     """
     groups, generator = problem.groups.cpu().numpy(), _generator(problem.seed)
-    constant, first, numbers = _constant_in_groups(problem)
-    if not constant.any():
+    _, first, numbers = np.unique(_together(problem), return_index=True, return_inverse=True)
+    if len(first) == len(columns) or not (constant := constant_gates(problem, numbers)).any():
         return gaussian_knockoffs(columns, groups, generator)
     if not constant.all():
         raise refusal(
@@ -66,16 +66,6 @@ def _knockoffs(problem: Problem, columns: np.ndarray) -> np.ndarray:
     centre = columns[first].mean(0)
     copies = gaussian_knockoffs(columns[first] - centre, groups, generator) + centre
     return np.asarray(copies[numbers], dtype=np.float32)
-
-
-def _constant_in_groups(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Gates that do not vary within groups of rows, the first row of each group, and the group of each row."""
-    rows = np.arange(len(problem.table))
-    if problem.together is None:
-        return np.zeros(len(problem.fixed), dtype=bool), rows, rows
-    _, first, numbers = np.unique(problem.together, return_index=True, return_inverse=True)
-    alone = len(first) == len(rows)
-    return constant_gates(problem, problem.together) & (not alone), first, numbers
 
 
 def at_rate(problem: Problem, rate: float, *, step: Callable[[], None]) -> tuple[Selection, Knockoffs]:
@@ -109,9 +99,8 @@ def stable(
         Called after each step.
     """
     draws = _generator(problem.seed)
-    together = np.arange(len(problem.table)) if problem.together is None else problem.together
     chosen = []
-    for number, half in enumerate(complementary_halves(together, n_pairs, strata, draws)):
+    for number, half in enumerate(complementary_halves(_together(problem), n_pairs, strata, draws)):
         part = replace(problem, folds=_within(problem.folds, half), seed=problem.seed + 1 + number)
         chosen.append(_lowest_on_path(part, step))
     path = train_path(problem, step)
@@ -123,6 +112,11 @@ def stable(
         support = np.isin(np.arange(len(fixed)), order[:n_kept])
     comparison = compare(problem, support[None], step)
     return Selection(support, path, comparison), stability
+
+
+def _together(problem: Problem) -> np.ndarray:
+    """Rows of one number stay together: shape (n_rows,)."""
+    return np.arange(len(problem.table)) if problem.together is None else problem.together
 
 
 def _generator(seed: int) -> np.random.Generator:
