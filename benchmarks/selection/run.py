@@ -27,7 +27,7 @@ from .methods import METHODS
 
 NAME = "selection"
 LIMIT = 400
-SYNTHETIC = (*tasks.DRAWN, "madelon")
+SYNTHETIC = (*tasks.DRAWN, "madelon", "madelon 20")
 OURS = "l0gates"
 # Columns that no method chose.
 BASELINES = ("all columns", "true columns")
@@ -57,8 +57,9 @@ def planned(data: Path | None, n_seeds: int | None) -> Iterator[Run]:
     """Every run, seed by seed, and within a seed the methods in turn."""
     for seed in range(n_seeds or 10):
         for task in SYNTHETIC if data is not None else tasks.DRAWN:
+            kind, counts = "survival" if task == "cox" else "any", task in tasks.ASKED_FOR
             for method in (*METHODS, *BASELINES):
-                if _suits(method, "survival" if task == "cox" else "any", False) and seed < _seeds("synthetic", method):
+                if _suits(method, kind, counts) and seed < _seeds("synthetic", method):
                     yield Run(task, method, seed)
         for task in real.REAL if data is not None else ():
             kind, counts = "survival" if task in real.SURVIVAL else "any", task in (*real.SKFEATURE, "mice")
@@ -119,7 +120,8 @@ def make_case(task: str, seed: int, data: Path | None) -> Case:
     if task not in SYNTHETIC:
         return real.load(task, seed, data)
     drawn = tasks.draw(task, seed, data=data)
-    return Case(drawn.name, drawn.kind, drawn.X, drawn.y, drawn.X_test, drawn.y_test, true=drawn.true)
+    n_keep = tasks.ASKED_FOR.get(task)
+    return Case(task, drawn.kind, drawn.X, drawn.y, drawn.X_test, drawn.y_test, true=drawn.true, n_keep=n_keep)
 
 
 def _row(one: Run, data: Path | None, python: Path) -> dict:

@@ -12,6 +12,8 @@ from sklearn.model_selection import train_test_split
 
 # Rows that the score of the downstream model is taken on, where rows can be drawn.
 N_TEST = 2000
+# So many columns are asked for where a task says so: all that carry signal, though fewer would do.
+ASKED_FOR = {"factors": 45, "madelon 20": 20}
 # MADELON's columns that carry signal, counted from 0.
 MADELON_COLUMNS = [28, 48, 64, 105, 128, 153, 241, 281, 318, 336, 338, 378, 433, 442, 451, 453, 455, 472, 475, 493]
 
@@ -101,6 +103,17 @@ def cox(seed: int, *, n_rows: int = 1400, n_columns: int = 50) -> Task:
     return _split("cox", "survival", X, y, true, n_rows)
 
 
+def factors(seed: int, *, n_rows: int = 200, n_columns: int = 300) -> Task:
+    """Whether three standard normal factors add up to more than noise of .5; fifteen columns show each, with noise."""
+    draws = np.random.default_rng(seed)
+    hidden = draws.standard_normal((n_rows + N_TEST, 3))
+    X = draws.standard_normal((len(hidden), n_columns))
+    true = np.sort(draws.choice(n_columns, 45, replace=False))
+    X[:, true] = (hidden.repeat(15, axis=1) + X[:, true]) / np.sqrt(2)
+    y = hidden.sum(1) + 0.5 * draws.standard_normal(len(X)) > 0
+    return _split("factors", "classification", X, y.astype(int), true, n_rows)
+
+
 def madelon(seed: int, *, data: Path, n_rows: int = 1400) -> Task:
     """MADELON: twenty of 500 columns carry signal and repeat each other; the seed draws the rows."""
     file = scipy.io.loadmat(data / "skfeature" / "madelon.mat")
@@ -116,12 +129,13 @@ DRAWN: dict[str, Callable[[int], Task]] = {
     "friedman": friedman,
     "linear": linear,
     "cox": cox,
+    "factors": factors,
 }
 
 
 def draw(name: str, seed: int, *, data: Path | None = None) -> Task:
-    """The task of a name; ``"madelon"`` reads the file in ``data``."""
-    if name != "madelon":
+    """The task of a name; ``"madelon"`` and ``"madelon 20"`` read the file in ``data``."""
+    if name in DRAWN:
         return DRAWN[name](seed)
     if data is None:
         raise FileNotFoundError("MADELON is read from --data DIR")

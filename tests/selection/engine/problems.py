@@ -27,6 +27,14 @@ def linear(n_rows=300, n_columns=8, seed=0):
     return X, 2 * X[:, 0] - X[:, 2] + 0.5 * draws.standard_normal(n_rows)
 
 
+def factors(n_rows, n_columns=300, seed=0):
+    """Three factors that decide a class, each shown with noise by 15 columns of the first 45."""
+    draws = np.random.default_rng(seed)
+    factors, X = draws.standard_normal((n_rows, 3)), draws.standard_normal((n_rows, n_columns))
+    X[:, :45] = 0.7 * factors.repeat(15, 1) + 0.7 * X[:, :45]
+    return X, (factors.sum(1) + 0.5 * draws.standard_normal(n_rows) > 0).astype(int)
+
+
 def problem(X, y, *, hidden=(), seed=0, groups=None, fixed=(), task="auto", loss="auto", **settings):
     """A problem on standardised columns."""
     objective = make_objective(np.asarray(y), task, loss=loss)

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from l0gates.selection.engine.association import associated
 from l0gates.selection.engine.path import Path
-from l0gates.selection.engine.search import compare, narrowed, search
-from selection.engine.problems import linear, no_step, problem
+from l0gates.selection.engine.search import compare, narrowed, screened, search, train_path
+from selection.engine.problems import factors, linear, no_step, problem
 
 
 @pytest.mark.parametrize("criterion", ["ebic", "lowest_loss"])
@@ -41,6 +42,32 @@ def test_narrower_paths_put_right_what_the_first_one_had_in_the_wrong_order(n_ke
     kept = narrowed(made, path, n_kept, no_step)
     assert len(kept) == n_kept
     assert n_kept != 2 or sorted(kept) == [0, 2]
+
+
+@pytest.mark.parametrize("n_rows", [80, 400])
+def test_asked_for_more_than_help_copies_are_kept_rather_than_noise_that_closes_late(n_rows):
+    X, y = factors(n_rows)
+    support = search(problem(X, y, hidden=(16,)), criterion="ebic", n_kept=40, step=no_step).support
+    assert support.sum() == 40
+    assert support[:45].sum() >= 32, "20 and 22 of 40 before columns were screened"
+
+
+def test_what_the_criterion_chooses_comes_into_question_though_it_says_nothing_alone():
+    draws = np.random.default_rng(0)
+    X = draws.standard_normal((500, 20))
+    made = problem(X, (X[:, 3] * X[:, 8] > 0).astype(int), hidden=(16, 16), max_iter=400)
+    path = train_path(made, no_step)
+    assert not associated(made)[[3, 8]].any()
+    assert np.isin([3, 8], screened(made, path, 2, no_step)).all()
+    assert np.sort(narrowed(made, path, 2, no_step)).tolist() == [3, 8]
+
+
+def test_too_few_in_question_are_completed_and_fixed_ones_always_are():
+    X, y = linear()
+    made = problem(X, y, fixed=[5])
+    path = train_path(made, no_step)
+    assert np.isin([0, 2, 5], screened(made, path, 1, no_step)).all()
+    assert screened(made, path, 8, no_step).tolist() == list(range(8))
 
 
 def test_a_problem_of_some_groups_holds_their_columns():

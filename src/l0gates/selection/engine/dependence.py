@@ -78,16 +78,35 @@ def with_design_effects(
     step
         Called after each step of the refit.
     """
+
+    def unexplained() -> np.ndarray:
+        return _unexplained(problem, supports[extended_bic(problem, row_losses, supports).argmin()], step)
+
+    effects = design_effects(problem, problem.folds.scored, unexplained)
+    return replace(problem, design_effects=effects) if (effects > 1).any() else problem
+
+
+def design_effects(problem: Problem, rows: Tensor, unexplained: Callable[[], np.ndarray]) -> np.ndarray:
+    """How many rows tell as much as one, for each gate: shape (n_groups,), 1 where all rows are independent.
+
+    Parameters
+    ----------
+    problem
+        Its table, and which rows belong together.
+    rows
+        The numbers of those that tell, shape (n_rows,).
+    unexplained
+        Gives what a model leaves unexplained of them, shape (n_rows, k); called where it matters.
+    """
+    effects = np.ones(len(problem.fixed))
     if problem.together is None:
-        return problem
-    rows = problem.folds.scored.numpy()
-    groups, sizes = np.unique(problem.together[rows], return_inverse=True, return_counts=True)[1:]
+        return effects
+    together = problem.together[rows.numpy()]
+    groups, sizes = np.unique(together, return_inverse=True, return_counts=True)[1:]
     constant = constant_gates(problem, problem.together)
-    if sizes.max() == 1 or not constant.any():
-        return problem
-    best = supports[extended_bic(problem, row_losses, supports).argmin()]
-    correlation = intraclass_correlation(_unexplained(problem, best, step), groups)
-    return replace(problem, design_effects=np.where(constant, design_effect(sizes, correlation), 1.0))
+    if sizes.max() > 1 and constant.any():
+        effects[constant] = design_effect(sizes, intraclass_correlation(unexplained(), groups))
+    return effects
 
 
 def constant_gates(problem: Problem, together: np.ndarray) -> np.ndarray:

@@ -7,13 +7,12 @@ import numpy as np
 import torch
 
 from ...errors import refusal
-from .criterion import extended_bic
-from .dependence import constant_gates, with_design_effects
+from .dependence import constant_gates
 from .folds import Folds
 from .knockoffs import Knockoffs, gaussian_knockoffs, knockoff_threshold
 from .path import Path
 from .problem import Problem
-from .search import Selection, compare, sets_on, train_path
+from .search import Selection, compare, lowest_on, train_path
 from .stability import Stability, complementary_halves, stability_of
 from .table import Table
 
@@ -102,7 +101,7 @@ def stable(
     chosen = []
     for number, half in enumerate(complementary_halves(_together(problem), n_pairs, strata, draws)):
         part = replace(problem, folds=_within(problem.folds, half), seed=problem.seed + 1 + number)
-        chosen.append(_lowest_on_path(part, step))
+        chosen.append(lowest_on(part, train_path(part, step), step))
     path = train_path(problem, step)
     stability = stability_of(np.array(chosen))
     fixed = problem.fixed.cpu().numpy()
@@ -137,10 +136,3 @@ def _within(folds: Folds, rows: np.ndarray) -> Folds:
             remedy="bring more rows, or more groups of them",
         )
     return Folds(full)
-
-
-def _lowest_on_path(problem: Problem, step: Callable[[], None]) -> np.ndarray:
-    """The set on a path with the lowest extended BIC of the path's own loss, bool, shape (n_groups,)."""
-    supports, losses = sets_on(problem, train_path(problem, step))
-    problem = with_design_effects(problem, supports, losses, step)
-    return np.asarray(supports[extended_bic(problem, losses, supports).argmin()])

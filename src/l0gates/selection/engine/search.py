@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .association import associated
 from .choice import choose, distinct_sets, promising, spread, thinned
 from .criterion import extended_bic
 from .dependence import with_design_effects
@@ -128,6 +129,13 @@ def sets_on(problem: Problem, path: Path) -> tuple[np.ndarray, Tensor]:
     return supports, torch.from_numpy(losses).unsqueeze(1).expand(-1, len(problem.folds.rows))
 
 
+def lowest_on(problem: Problem, path: Path, step: Callable[[], None]) -> np.ndarray:
+    """The set on a path with the lowest extended BIC of the path's own loss, bool, shape (n_groups,)."""
+    supports, losses = sets_on(problem, path)
+    problem = with_design_effects(problem, supports, losses, step)
+    return np.asarray(supports[extended_bic(problem, losses, supports).argmin()])
+
+
 def search(problem: Problem, *, criterion: str, n_kept: int | None, step: Callable[[], None]) -> Selection:
     """Choose groups of columns.
 
@@ -153,32 +161,53 @@ def search(problem: Problem, *, criterion: str, n_kept: int | None, step: Callab
 
 
 def narrowed(problem: Problem, path: Path, n_kept: int, step: Callable[[], None]) -> np.ndarray:
-    """The groups whose gates stay open longest, on ever narrower paths together: int64, shape (n_kept,).
+    """The groups to keep where a number is asked for, best first: int64, shape (n_kept,).
 
-    New paths, with new networks and batches, of the best groups so far; the best are those with the largest sum of mean
-    active probabilities on all paths. Where none is narrower, those that close last.
+    From what :func:`screened` leaves ever narrower paths are trained, with new networks and batches, of the best groups
+    so far; the best are those with the largest sum of mean active probabilities on all paths.
     """
-    kept, stayed = np.arange(len(problem.fixed)), path.active_probs.mean(0)
-    counts = narrower(len(kept), n_kept)
-    for number, count in enumerate(counts):
+    kept = screened(problem, path, n_kept, step)
+    stayed = path.active_probs.mean(0)[kept]
+    for number, count in enumerate(narrower(len(problem.fixed), n_kept, n_screened=len(kept))):
         best = np.sort(np.argsort(-stayed, kind="stable")[:count])
         kept = kept[best]
         again = train_path(problem.restricted(kept, seed=problem.seed + 2 + number), step)
         stayed = stayed[best] + again.active_probs.mean(0)
-    order = np.argsort(-stayed, kind="stable") if counts else path.order()
-    return np.asarray(kept[order[:n_kept]])
+    return np.asarray(kept[np.argsort(-stayed, kind="stable")[:n_kept]])
 
 
-def narrower(n_groups: int, n_kept: int) -> list[int]:
+def screened(problem: Problem, path: Path, n_kept: int, step: Callable[[], None]) -> np.ndarray:
+    """The groups that come into question where a number is asked for, at least so many: int64, rising.
+
+    Those that stay open, those that the criterion chooses, and those that are associated with the target, each alone.
+    Where a path has kept what helps, chance orders the others: what repeats a column that is open adds little more than
+    noise does. Where there are too few, the next on the path.
+    """
+    question = problem.fixed.cpu().numpy() | lowest_on(problem, path, step) | associated(problem)
+    ranked = np.lexsort((-path.active_probs.mean(0), ~question))
+    return np.sort(ranked[: max(n_kept, int(question.sum()))])
+
+
+def narrower(n_groups: int, n_kept: int, *, n_screened: int | None = None) -> list[int]:
     """How many groups the narrower paths start from, on the way from ``n_groups`` to ``n_kept``.
+
+    Parameters
+    ----------
+    n_groups, n_kept
+        How many there are, and are asked for.
+    n_screened
+        How many are left of the first.
 
     Examples
     --------
     >>> narrower(617, 50), narrower(60, 50), narrower(10, 0)
     ([100, 70], [], [])
+    >>> narrower(617, 50, n_screened=80), narrower(617, 50, n_screened=50)
+    ([80, 70], [])
     """
-    counts = [math.ceil(factor * n_kept) for factor in _NARROWER]
-    return [count for count in counts if 0 < count < n_groups]
+    left = n_groups if n_screened is None else n_screened
+    counts = dict.fromkeys(min(math.ceil(factor * n_kept), left) for factor in _NARROWER)
+    return [count for count in counts if n_kept < count < n_groups]
 
 
 def _by_criterion(
