@@ -59,7 +59,7 @@ def test_the_table_the_score_the_file_and_the_model(houses, tmp_path, capsys):
     assert {key: written[key] for key in ("target", "task", "criterion", "seed")} == {
         "target": "price", "task": "regression", "criterion": "ebic", "seed": 3,
     }  # fmt: skip
-    assert written["rows"] == {"learning": 160, "held_out": 40}
+    assert written["rows"] == {"learning": 160, "held_out": 40, "groups": None}
     assert written["left_out"] == {"constant or empty": ["one", "none"]}
     assert written["missing"] == {"size": 20, "none": 200}
     assert [c["name"] for c in written["columns"]] == ["size", "[noise] with a long name", "street", "one", "none"]
@@ -147,9 +147,25 @@ def test_groups_stay_together_and_weights_count(visits, tmp_path, capsys, monkey
     assert [written[key] for key in asked] == ["dose", None, "patient", "sure", ["id"], None, None, False]
     assert [c["name"] for c in written["columns"] if c["kept"]] == ["level"]
     assert [c["name"] for c in written["columns"]] == ["id", "level", "noise"]
-    assert written["rows"] == {"learning": 160, "held_out": 40}
+    assert written["rows"] == {"learning": 160, "held_out": 40, "groups": 40 - len(without_weight(visits))}
     assert written["score"]["kept"] > 0.9
-    assert "of 2 columns" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "of 2 columns, learning from 160 rows, of " in printed
+    assert " groups in all\n" in printed
+
+
+def without_weight(path):
+    """The patients of whom no visit counts."""
+    sums = pl.read_csv(path).group_by("patient").agg(pl.col("sure").sum())
+    return sums.filter(pl.col("sure") == 0)
+
+
+def test_too_few_groups_are_refused_before_the_work(houses, tmp_path, capsys):
+    pl.read_csv(houses).with_columns(town=np.arange(200) % 4).write_csv(tmp_path / "towns.csv")
+    assert main(["select", str(tmp_path / "towns.csv"), "--target", "price", "--groups", "town"]) == 2
+    assert capsys.readouterr().err.endswith(
+        "groups: expected at least 5 groups of rows; received 4; bring rows of others, or name a finer column\n"
+    )
 
 
 def test_rows_held_out_of_one_group_have_no_standard_error(houses, tmp_path, capsys):

@@ -94,9 +94,10 @@ def print_summary(summary: dict[str, Any]) -> None:
 def _score_lines(summary: dict[str, Any], n_kept: int, n_columns: int) -> str:
     score, rows, error = summary["score"], summary["rows"], summary["score"]["difference_error"]
     bound = summary.get("error_bound")
+    groups = "" if rows["groups"] is None else f", of {rows['groups']} groups in all"
     sure = "no standard error: all are of one group" if error is None else f"standard error {error:.3f}"
     return (
-        f"\nkept {n_kept} of {n_columns} columns, learning from {rows['learning']} rows\n"
+        f"\nkept {n_kept} of {n_columns} columns, learning from {rows['learning']} rows{groups}\n"
         f"{score['name']} on {rows['held_out']} held-out rows: {score['all']:.3f} with all columns, "
         f"{score['kept']:.3f} with those kept "
         f"(difference {score['difference']:+.3f}, {sure})\n"

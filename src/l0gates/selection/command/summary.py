@@ -23,6 +23,8 @@ from .tables import Table
 
 HELD_OUT = 0.2
 LEAST_ROWS = 20
+# One to hold out, and four folds.
+_LEAST_GROUPS = 5
 MODEL = "model"
 _SUMMARY = "selection.json"
 _SCORE = ("name", "all", "kept", "all_error", "kept_error", "difference", "difference_error")
@@ -71,7 +73,9 @@ def summarize(
     """
     start = time.perf_counter()
     task = infer_task(table.target, task)
-    _check_rows(table.target if table.weight is None else table.target[table.weight > 0], task)
+    counted = np.ones(len(table.target), dtype=bool) if table.weight is None else table.weight > 0
+    _check_rows(table.target[counted], task)
+    n_groups = None if table.groups is None else _n_groups(table.groups[counted])
     estimator = _ESTIMATORS[task](test_size=HELD_OUT, random_state=seed, **choosing)
     with progress_bar() as progress:
         estimator.fit_with_progress(
@@ -84,7 +88,11 @@ def summarize(
         "task": task,
         **choosing,
         "seed": seed,
-        "rows": {"learning": len(table.target) - scores["n_rows"], "held_out": scores["n_rows"]},
+        "rows": {
+            "learning": len(table.target) - scores["n_rows"],
+            "held_out": scores["n_rows"],
+            "groups": n_groups,
+        },
         "columns": [
             {"name": name, "active_probability": float(p), "rank": int(rank), "kept": bool(kept)}
             for name, p, rank, kept in described
@@ -117,6 +125,14 @@ def _check_rows(target: np.ndarray, task: str) -> None:
                 received=f"one of {values[counts.argmin()]!s}",
                 remedy="merge or drop rare classes, or use --task regression if the target is a quantity",
             )
+
+
+def _n_groups(groups: np.ndarray) -> int:
+    """How many groups there are; too few cannot be split as the rows are."""
+    if (count := len(np.unique(groups))) < _LEAST_GROUPS:
+        expected, remedy = f"at least {_LEAST_GROUPS} groups of rows", "bring rows of others, or name a finer column"
+        raise refusal("groups", expected=expected, received=count, remedy=remedy)
+    return count
 
 
 def make_folder(folder: Path) -> None:
