@@ -6,7 +6,7 @@ import torch
 
 from l0gates.selection.engine.association import associated
 from l0gates.selection.engine.path import Path
-from l0gates.selection.engine.search import _with_missed, compare, narrowed, screened, search, train_path
+from l0gates.selection.engine.search import compare, narrowed, screened, search, train_path
 from selection.engine.problems import factors, linear, no_step, problem
 
 
@@ -93,26 +93,6 @@ def test_the_better_of_network_and_linear_model_is_taken_for_each_set():
     alone = compare(made, supports, no_step, shapes=[()])
     assert compared.row_losses[1].mean() < alone.row_losses[1].mean()
     np.testing.assert_array_equal(compared.row_losses[0], alone.row_losses[0])
-
-
-def test_what_a_path_has_missed_is_found_among_associated_columns():
-    X, y = linear()
-    made = problem(X, y, fixed=[5])
-    poor = compare(made, np.isin(np.arange(8), [[5], [5]]) | np.array([[False], [True]]) & (np.arange(8) == 7), no_step)
-    found = _with_missed(made, poor, no_step)
-    assert np.flatnonzero(found.supports[found.ebic.argmin()]).tolist() == [0, 2, 5]
-    assert found.supports[:, 5].all()
-    assert len(np.unique(found.supports, axis=0)) == len(found.supports)
-    assert len(found.row_losses) == len(found.fits) == len(found.ebic) == len(found.supports)
-
-
-def test_a_path_that_has_missed_nothing_is_all_there_is():
-    X, y = linear()
-    made = problem(X, y)
-    for columns in ([0, 2], [0, 2, 4]):
-        compared = compare(made, np.isin(np.arange(8), columns)[None], no_step)
-        assert _with_missed(made, compared, no_step) is None
-    assert associated(made)[[0, 2]].all()
 
 
 def test_one_step_is_counted_for_each_step():

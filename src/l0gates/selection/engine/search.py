@@ -215,24 +215,13 @@ def _by_criterion(
 ) -> tuple[Comparison, np.ndarray]:
     supports, losses = sets_on(problem, path)
     problem = with_design_effects(problem, supports, losses, step)
+    fixed = problem.fixed.cpu().numpy()
     candidates = promising(supports, extended_bic(problem, losses, supports))
     if criterion == "lowest_loss" and len(candidates) > 1:
         smallest, lowest = candidates[1:].sum(1).min(), int(supports[losses[:, 0].argmin()].sum())
         candidates = np.unique(np.concatenate([candidates, spread(supports, smallest, 2 * lowest)]), axis=0)
-    candidates = np.unique(candidates | problem.fixed.cpu().numpy(), axis=0)
-    comparison = _with_thinner(problem, path, criterion, compare(problem, candidates, step), step)
-    best = choose(criterion, comparison.supports, comparison.ebic, comparison.row_losses)
-    if criterion == "ebic" and (missed := _with_missed(problem, comparison, step)) is not None:
-        comparison = _with_thinner(problem, path, criterion, missed, step)
-        best = choose(criterion, comparison.supports, comparison.ebic, comparison.row_losses)
-    return comparison, comparison.supports[best]
-
-
-def _with_thinner(
-    problem: Problem, path: Path, criterion: str, comparison: Comparison, step: Callable[[], None]
-) -> Comparison:
-    """The sets compared, and the best one without each of its columns, while that helps."""
-    fixed = problem.fixed.cpu().numpy()
+    candidates = np.unique(candidates | fixed, axis=0)
+    comparison = compare(problem, candidates, step)
     best = choose(criterion, comparison.supports, comparison.ebic, comparison.row_losses)
     shape = comparison.fits[best][0].hidden
     for _ in range(_THINNING_ROUNDS):
@@ -245,27 +234,4 @@ def _with_thinner(
         best = choose(criterion, comparison.supports, comparison.ebic, comparison.row_losses)
         if (comparison.supports[best] == support).all():
             break
-    return comparison
-
-
-def _with_missed(problem: Problem, comparison: Comparison, step: Callable[[], None]) -> Comparison | None:
-    """The sets compared, and those on a path of the best one's columns and all that are associated alone.
-
-    None where these columns together have no lower extended BIC than the best set: a path rarely closes a column that
-    those left cannot do without.
-    """
-    together = comparison.supports[comparison.ebic.argmin()] | associated(problem)
-    if (comparison.supports == together).all(1).any():
-        return None
-    whole = compare(problem, together[None], step)
-    if whole.ebic[0] >= comparison.ebic.min():
-        return None
-    groups = np.flatnonzero(together)
-    supports, losses = sets_on(problem, train_path(problem.restricted(groups, seed=problem.seed + 2), step))
-    sets = np.zeros((len(supports), len(together)), dtype=bool)
-    sets[:, groups] = supports
-    candidates = promising(sets, extended_bic(problem, losses, sets))
-    candidates = np.unique(candidates | problem.fixed.cpu().numpy(), axis=0)
-    comparison = comparison.joined(whole)
-    new = candidates[~(candidates[:, None] == comparison.supports).all(-1).any(1)]
-    return comparison.joined(compare(problem, new, step)) if len(new) else comparison
+    return comparison, comparison.supports[best]
