@@ -20,6 +20,7 @@ from l0gates.selection.engine.training import training_for
 from l0gates.selection.objectives import make_objective
 
 from .. import record
+from .case import Case
 from .rules import ONE_ERROR, within_one_error
 from .tasks import ASKED_FOR, DRAWN, Task, draw
 
@@ -36,7 +37,7 @@ class NetworksAlone(Problem):
         return [self.hidden]
 
 
-def problem_of(task: Task, seed: int, kind: type[Problem] = Problem) -> Problem:
+def problem_of(task: Task | Case, seed: int, kind: type[Problem] = Problem) -> Problem:
     """The engine's problem with its defaults."""
     X = ((task.X - task.X.mean(0)) / task.X.std(0)).astype(np.float32)
     objective = make_objective(task.y, task.kind)

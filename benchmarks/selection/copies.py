@@ -20,7 +20,6 @@ from .. import record
 from . import downstream
 from .choices import problem_of
 from .run import make_case
-from .tasks import draw
 
 N_NETWORKS = 4
 
@@ -31,9 +30,7 @@ def losses(problem: Problem, supports: np.ndarray) -> list[np.ndarray]:
     for number in range(N_NETWORKS):
         own = replace(problem, seed=problem.seed + 1000 * number)
         (fitted,) = refit_all(own, supports, lambda: None, shapes=[problem.hidden])
-        part = problem.table.restricted(torch.from_numpy(fitted.columns))
-        folds = enumerate(problem.folds.inside)
-        outputs.append(torch.cat([fitted.networks.fold_outputs(part.rows(rows), fold) for fold, rows in folds], 1))
+        outputs.append(torch.stack([fitted.out_of_fold(problem, each) for each in range(len(supports))]))
     found = []
     for count in (1, N_NETWORKS):
         row_losses = problem.objective.row_losses(torch.stack(outputs[:count]).mean(0), problem.folds.scored)
@@ -43,7 +40,8 @@ def losses(problem: Problem, supports: np.ndarray) -> list[np.ndarray]:
 
 def measure(seed: int, data: Path) -> dict:
     """One draw of the rows."""
-    problem, case = problem_of(draw("madelon", seed, data=data), seed), make_case("madelon", seed, data)
+    case = make_case("madelon", seed, data)
+    problem = problem_of(case, seed)
     kept = search(problem, criterion="ebic", n_kept=None, step=lambda: None).support
     supports = np.array([kept, np.isin(np.arange(len(kept)), case.true)])
     one, several = losses(problem, supports)

@@ -71,7 +71,7 @@ def test_columns_that_say_nothing_are_not_associated_and_those_that_do_are():
     assert not associated(problem(X[:, 45:], y)).any()
 
 
-def test_a_group_without_columns_and_one_that_does_not_vary_are_not_associated():
+def test_a_group_without_columns_is_not_associated_and_a_column_twice_is_one():
     X, y = linear()
     made = problem(np.column_stack([X, X]), y, groups=[0, 1, 2, 3, 4, 6, 7, 8] * 2)
     assert rao_tests(made)[1].tolist() == [1, 1, 1, 1, 1, 0, 1, 1, 1], "a column twice is one"

@@ -3,9 +3,8 @@
 import numpy as np
 import torch
 from scipy.stats import chi2, false_discovery_control
-from torch import Tensor
 
-from .dependence import design_effects
+from .dependence import design_effects, slopes_at
 from .problem import Problem
 
 # The false discovery rate at which a column counts as associated.
@@ -99,7 +98,6 @@ def _orthonormal(slopes: np.ndarray) -> np.ndarray:
 
 def _slopes(problem: Problem) -> np.ndarray:
     """The derivatives of the loss by the outputs at the constant, shape (n_rows, n_outputs)."""
-    rows: Tensor = torch.arange(len(problem.table), device=problem.table.device)
+    rows = torch.arange(len(problem.table), device=problem.table.device)
     constant = problem.objective.initial_bias().to(rows.device).expand(len(rows), -1)
-    slopes = problem.objective.batches(rows[None])[0](constant.clone())[1]
-    return np.asarray(slopes.detach().cpu().double().numpy())
+    return slopes_at(problem, rows, constant.clone())

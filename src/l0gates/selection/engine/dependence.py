@@ -122,12 +122,12 @@ def constant_gates(problem: Problem, together: np.ndarray) -> np.ndarray:
 
 def _unexplained(problem: Problem, support: np.ndarray, step: Callable[[], None]) -> np.ndarray:
     """The derivatives of the loss by the outputs, of models that have not seen the row: (n_scored, n_outputs)."""
-    fitted = refit(problem, support[None], hidden=problem.hidden, progress=step)
-    part = problem.table.restricted(torch.from_numpy(fitted.columns))
-    found = []
-    for fold, rows in enumerate(problem.folds.inside):
-        numbers = rows.to(problem.table.device)
-        outputs = fitted.networks.fold_outputs(part.rows(rows), fold)[0]
-        slopes = problem.objective.batches(numbers[None])[0](outputs)[1]
-        found.append(slopes.detach().cpu().double().numpy().reshape(len(rows), -1))
-    return np.concatenate(found)
+    outputs = refit(problem, support[None], hidden=problem.hidden, progress=step).out_of_fold(problem, 0)
+    parts = zip(problem.folds.inside, outputs.split(list(map(len, problem.folds.inside))), strict=True)
+    return np.concatenate([slopes_at(problem, rows, part) for rows, part in parts])
+
+
+def slopes_at(problem: Problem, rows: Tensor, outputs: Tensor) -> np.ndarray:
+    """The derivatives of the loss of rows, by their numbers, by their outputs: shape (rows, n_outputs)."""
+    slopes = problem.objective.batches(rows.to(outputs.device)[None])[0](outputs)[1]
+    return np.asarray(slopes.detach().cpu().double().numpy())

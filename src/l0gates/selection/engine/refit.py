@@ -53,6 +53,14 @@ class Refit:
         folds = range(self.networks.n_folds)
         return torch.stack([self.networks.fold_outputs(inputs, fold)[number] for fold in folds])
 
+    def out_of_fold(self, problem: Problem, number: int) -> Tensor:
+        """The outputs of a set for the rows inside the folds, by networks that have not seen them.
+
+        Shape (n_scored, n_outputs), in the order of :attr:`Folds.scored`.
+        """
+        part, folds = problem.table.restricted(torch.from_numpy(self.columns)), enumerate(problem.folds.inside)
+        return torch.cat([self.networks.fold_outputs(part.rows(rows), fold)[number] for fold, rows in folds])
+
 
 def refit(
     problem: Problem, supports: np.ndarray, *, hidden: Shape, progress: Callable[[], None], patient: bool = True

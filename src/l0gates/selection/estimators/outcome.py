@@ -213,12 +213,8 @@ class Outcome:
 
     def _out_of_fold(self, fit: tuple[Refit, int]) -> Tensor:
         """Predictions for the rows inside the folds, by networks that have not seen them: (n_scored, n_outputs)."""
-        (fitted, number), folds = fit, self._problem.folds
-        part = self._problem.table.restricted(torch.from_numpy(fitted.columns))
-        outputs = [
-            fitted.networks.fold_outputs(part.rows(rows), fold)[number] for fold, rows in enumerate(folds.inside)
-        ]
-        return self._problem.objective.average(torch.cat(outputs).cpu().unsqueeze(0))
+        fitted, number = fit
+        return self._problem.objective.average(fitted.out_of_fold(self._problem, number).cpu().unsqueeze(0))
 
     def _model(self, fit: tuple[Refit, int], support: np.ndarray) -> Model:
         encoder = self._encoder.restricted(support)
