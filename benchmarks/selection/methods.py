@@ -35,6 +35,7 @@ class Method:
 METHODS = {
     "l0gates": Method("ours", "ebic", "l0gates", peer=False),
     "l0gates lowest_loss": Method("ours", "lowest_loss", "l0gates", counts=False, peer=False),
+    "l0gates keep_copies": Method("ours", "keep_copies", "l0gates", counts=False, peer=False),
     "captum sweep": Method("captum_loop", "sweep", "captum"),
     "SelectFromModel forest": Method("from_scikit_learn", "from_forest", "scikit-learn", NOT_SURVIVAL),
     "SelectFromModel L1": Method("from_scikit_learn", "from_l1", "scikit-learn", NOT_SURVIVAL),

@@ -123,6 +123,12 @@ def _add_choosing(select: argparse.ArgumentParser) -> None:
         action="store_true",
         help="what is chosen on three quarters of 50 halves of the rows, in fifty times the time",
     )
+    choosing.add_argument(
+        "--keep-copies",
+        type=float,
+        metavar="PART",
+        help="beside those chosen, columns of whose variance they tell at least this part, .9 say",
+    )
     for part, which in (
         ("always", "a column to keep whatever it adds"),
         ("never", "a column not to try, such as an id"),

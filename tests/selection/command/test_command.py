@@ -68,6 +68,7 @@ def test_the_table_the_score_the_file_and_the_model(houses, tmp_path, capsys):
     for column in written["columns"]:
         line = next(line for line in printed.out.splitlines() if line.startswith(column["name"]))
         assert f"{column['active_probability']:.3f}" in line
+        assert (column["redundancy"] is None) == (column["name"] in ("one", "none"))
         assert line.split()[-1] == ("yes" if column["kept"] else "no")
     score = written["score"]
     assert f"{score['all']:.3f} with all columns" in printed.out
@@ -201,6 +202,24 @@ def test_ways_to_choose(houses, tmp_path, arguments, parameters, n_kept, capsys)
     assert "size" in kept
     chosen = L0Regressor.load(tmp_path / "model").get_params()
     assert {name: chosen[name] for name in parameters} == parameters
+
+
+def test_copies_are_named_and_kept_where_they_are_asked_for(houses, tmp_path, capsys, monkeypatch):
+    longer = {"regression": lambda **parameters: L0Regressor(max_iter=300, hidden_layer_sizes=(), **parameters)}
+    monkeypatch.setattr(summary, "_ESTIMATORS", longer)
+    draws = np.random.default_rng(1)
+    frame = pl.read_csv(houses).with_columns(pl.col("size").fill_null(100))
+    frame.with_columns(again=frame["size"] + 5 * draws.normal(size=200)).write_csv(tmp_path / "copies.csv")
+    command = ["select", str(tmp_path / "copies.csv"), "--target", "price", "--out", str(tmp_path)]
+    assert main(command) == 0
+    said = "dropped column says again what those kept say (redundancy 0.9 and above): --keep-copies 0.9 keeps it too."
+    assert said in " ".join(capsys.readouterr().out.split())
+    assert main([*command, "--keep-copies", "0.9"]) == 0
+    assert "says again" not in capsys.readouterr().out
+    written = json.loads((tmp_path / "selection.json").read_text())
+    assert written["keep_copies"] == 0.9
+    assert {c["name"] for c in written["columns"] if c["kept"]} == {"size", "again"}
+    assert L0Regressor.load(tmp_path / "model").get_feature_names_out().tolist() == ["size", "again"]
 
 
 def test_the_demo_adds_shuffled_copies_that_it_names(capsys, tmp_path):

@@ -86,6 +86,18 @@ def refusal_of(work):
             {"fdr": 0.1, "stability": True},
             "fdr: expected stability=False beside it; received stability=True; leave out",
         ),
+        ({"keep_copies": 0}, "keep_copies: expected None or a part of the variance in (0, 1]; received 0; use .9"),
+        ({"keep_copies": 1.5}, "keep_copies: expected None or a part of the variance in (0, 1]; received 1.5; use .9"),
+        ({"keep_copies": True}, "keep_copies: expected None or a part of the variance in (0, 1]; received True; us"),
+        ({"keep_copies": "all"}, "keep_copies: expected None or a part of the variance in (0, 1]; received 'all'; "),
+        (
+            {"keep_copies": 0.9, "n_features_to_select": 2},
+            'keep_copies: expected n_features_to_select="auto" beside it; received n_features_to_select=2; leave out',
+        ),
+        (
+            {"keep_copies": 0.9, "fdr": 0.1},
+            "keep_copies: expected fdr=None beside it; received fdr=0.1; leave out one: a copy is a false discovery",
+        ),
         ({"stability": 0.5}, "stability: expected an integer >= 1; received 0.5; the default suits most tables"),
         (
             {"always_keep": ["a"]},

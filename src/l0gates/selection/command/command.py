@@ -19,7 +19,7 @@ from .tables import Table, read_table
 
 # Arguments that name a column with a part of its own, and those that say how to choose.
 _ROLES = ("target", "event", "groups", "weight")
-_CHOOSING = ("criterion", "n_features_to_select", "fdr", "stability", "always_keep", "never_keep")
+_CHOOSING = ("criterion", "n_features_to_select", "fdr", "stability", "keep_copies", "always_keep", "never_keep")
 # Seconds in which Python's own handler has raised after Polars' has.
 _SECOND_RAISE = 0.1
 

@@ -16,6 +16,8 @@ from .tables import Table
 
 # Dropped columns beyond these are counted, not listed.
 _DROPPED_SHOWN = 20
+# Of a dropped column: the redundancy from which on it is called a copy.
+_COPY = 0.9
 
 
 def escaped(text: str) -> str:
@@ -75,20 +77,37 @@ def print_summary(summary: dict[str, Any]) -> None:
     shown = columns[: len(kept) + _DROPPED_SHOWN]
     table = RichTable(box=None, pad_edge=False)
     table.add_column("column", overflow="fold")
-    table.add_column("active probability", justify="right")
+    # Where there is little room, names have it.
+    table.add_column("active probability", justify="right", max_width=11 if console.width < 80 else None)
+    table.add_column("redundancy", justify="right")
     table.add_column("kept")
     for column in shown:
         style = "bold" if column["kept"] else "dim"
         mark = "yes" if column["kept"] else "no"
-        table.add_row(Text(escaped(column["name"])), f"{column['active_probability']:.3f}", mark, style=style)
+        redundancy = "" if column["redundancy"] is None else f"{column['redundancy']:.2f}"
+        name, p = Text(escaped(column["name"])), f"{column['active_probability']:.3f}"
+        table.add_row(name, p, redundancy, mark, style=style)
     console.print(table)
     if len(shown) < len(columns):
         console.print(f"... and {len(columns) - len(shown):,} more that are dropped (--out DIR lists them)")
-    by_criterion = summary["n_features_to_select"] == "auto" and summary["fdr"] is None and not summary["stability"]
-    if by_criterion and any(column["active_probability"] > 0.5 for column in columns if not column["kept"]):
-        console.print("Gates of dropped columns may stay open: what was kept predicts as well without them.")
+    for line in _about_dropped(summary, [column for column in columns if not column["kept"]]):
+        console.print(line)
     never = len(set(summary["never_keep"] or ()))
     console.print(_score_lines(summary, len(kept), len(columns) - never))
+
+
+def _about_dropped(summary: dict[str, Any], dropped: list[dict[str, Any]]) -> Iterator[str]:
+    """What a reader may wonder at in columns that are dropped, where their number was not asked for."""
+    if summary["n_features_to_select"] != "auto" or summary["fdr"] is not None:
+        return
+    if not summary["stability"] and any(column["active_probability"] > 0.5 for column in dropped):
+        yield "Gates of dropped columns may stay open: what was kept predicts as well without them."
+    copies = sum((column["redundancy"] or 0) >= _COPY for column in dropped)
+    if copies and summary["keep_copies"] is None:
+        yield (
+            f"{copies:,} dropped {'column says' if copies == 1 else 'columns say'} again what those kept say "
+            f"(redundancy {_COPY} and above): --keep-copies {_COPY} keeps {'it' if copies == 1 else 'them'} too."
+        )
 
 
 def _score_lines(summary: dict[str, Any], n_kept: int, n_columns: int) -> str:

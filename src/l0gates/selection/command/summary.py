@@ -82,7 +82,6 @@ def summarize(
             table.frame, table.target, progress, sample_weight=table.weight, groups=table.groups
         )
     scores = estimator.scores_
-    described = zip(table.frame.columns, estimator.active_probs_, estimator.ranking_, estimator.support_, strict=True)
     summary = {
         "l0gates": __version__,
         "task": task,
@@ -93,10 +92,7 @@ def summarize(
             "held_out": scores["n_rows"],
             "groups": n_groups,
         },
-        "columns": [
-            {"name": name, "active_probability": float(p), "rank": int(rank), "kept": bool(kept)}
-            for name, p, rank, kept in described
-        ],
+        "columns": _described(table.frame.columns, estimator),
         "left_out": table.left_out | estimator.left_out_,
         "missing": table.missing(),
         # JSON has no NaN: no error is known where the rows held out are of one group.
@@ -106,6 +102,20 @@ def summarize(
     if choosing.get("stability"):
         summary["error_bound"] = _finite(estimator.stability_.error_bound)
     return summary, estimator
+
+
+def _described(names: list[str], estimator: Predictor) -> list[dict[str, Any]]:
+    found = (estimator.active_probs_, estimator.redundancy_, estimator.ranking_, estimator.support_)
+    return [
+        {
+            "name": name,
+            "active_probability": float(p),
+            "redundancy": _finite(float(redundancy)),
+            "rank": int(rank),
+            "kept": bool(kept),
+        }
+        for name, p, redundancy, rank, kept in zip(names, *found, strict=True)
+    ]
 
 
 def _finite(value: float | str) -> float | str | None:

@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 from ...errors import refusal
 from ..encoding.accepted import as_native, is_frame, refuse_lazy, refuse_others, text_refused
 from ..encoding.source import source_of
+from ..engine.copies import with_copies
 from ..engine.methods import at_rate, stable
 from ..engine.problem import Problem
 from ..engine.search import Selection, narrower, search
@@ -41,6 +42,7 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
     criterion: str = "ebic"
     fdr: float | None = None
     stability: bool | int = False
+    keep_copies: float | None = None
     always_keep: Any = None
     never_keep: Any = None
     feature_groups: Any = "auto"
@@ -168,8 +170,8 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
         problem = prepared.problem
         step = Steps(progress, self._expected_steps(problem))
         with threads_for(problem.table.n_columns, problem.training.batch_size_for(len(problem.table))):
-            selection = self._choose(problem, step)
-            Outcome(self, prepared, selection, step).keep()
+            selection, copies = with_copies(problem, self._choose(problem, step), self.keep_copies, step)
+            Outcome(self, prepared, selection, copies, step).keep()
         if problem.checkpoints is not None:
             problem.checkpoints.clear()
         step.finish()
@@ -203,7 +205,7 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
         training, n_shapes = problem.training, len(problem.shapes)
         n_paths = 1 + 2 * self._n_pairs()
         n_kept, searched = self._n_kept(problem), n_paths == 1 and self.fdr is None
-        refits = 2 if searched and n_kept is None else 1
+        refits = (2 if searched and n_kept is None else 1) + (self.keep_copies is not None)
         n_paths += len(narrower(len(problem.fixed), n_kept)) if searched and n_kept is not None else 0
         final = (2 + n_shapes) * final_iter(problem) if self._predicts else n_shapes * training.refit_iter
         return int(n_paths * 1.3 * training.max_iter) + n_shapes * refits * training.refit_iter + final

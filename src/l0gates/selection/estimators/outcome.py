@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..engine.copies import Copies
 from ..engine.path import RECORD_EVERY
 from ..engine.piecewise import EncodedNetworks
 from ..engine.problem import Problem
@@ -38,12 +39,22 @@ class Outcome:
         The rows and the task.
     selection
         What the engine found.
+    copies
+        What those chosen tell of the others.
     step
         Called after each step of a refit.
     """
 
-    def __init__(self, estimator: Any, prepared: Prepared, selection: Selection, step: Callable[[], None]) -> None:
-        self._estimator, self._prepared, self._selection, self._step = estimator, prepared, selection, step
+    def __init__(
+        self,
+        estimator: Any,
+        prepared: Prepared,
+        selection: Selection,
+        copies: Copies,
+        step: Callable[[], None],
+    ) -> None:
+        self._estimator, self._prepared, self._step = estimator, prepared, step
+        self._selection, self._copies = selection, copies
         self._problem: Problem = prepared.problem
         self._encoder = prepared.encoder
         self._inside = prepared.learn[self._problem.folds.rows.numpy()]
@@ -54,6 +65,7 @@ class Outcome:
         estimator.support_ = self._encoder.support_of(selection.support)
         estimator.active_probs_ = self._by_column(self._active_probs())
         estimator.ranking_ = self._ranking()
+        estimator.redundancy_ = self._by_column(self._copies.redundancy, other=np.nan)
         estimator.candidates_ = self._candidates()
         estimator.path_ = self._path(estimator.candidates_)
         estimator.n_iter_, estimator.left_out_ = self._n_iter(), self._encoder.dropped_
@@ -97,6 +109,9 @@ class Outcome:
         elif left_to_it and short:
             more = "criterion='lowest_loss' or " if estimator.criterion == "ebic" else ""
             warn(f"all columns predict far better than those kept {better}: {more}n_features_to_select keeps more")
+        if estimator.keep_copies is not None and np.isnan(self._copies.redundancy).any():
+            counts = f"{int(self._selection.support.sum())} columns were chosen on {len(self._problem.table)} rows"
+            warn(f"no copy was kept, as hardly more rows than columns tell none apart: {counts}")
 
     def _row_scores(self, fit: tuple[Refit, int], support: np.ndarray) -> np.ndarray:
         """What each held-out row, or else each row out of fold, adds to the score."""
@@ -131,16 +146,16 @@ class Outcome:
         before = math.ceil(training.warm_up * training.max_iter / RECORD_EVERY)
         return (before + len(self._selection.path.alphas)) * RECORD_EVERY
 
-    def _by_column(self, values: np.ndarray) -> np.ndarray:
-        """Values of the groups, shape (..., n_groups), to those of the table's columns; 0 for the others."""
-        columns = np.zeros((*values.shape[:-1], self._encoder.n_features_in_), dtype=values.dtype)
+    def _by_column(self, values: np.ndarray, *, other: float = 0) -> np.ndarray:
+        """Values of the groups, shape (..., n_groups), to those of the table's columns; another for those without."""
+        columns = np.full((*values.shape[:-1], self._encoder.n_features_in_), other, dtype=values.dtype)
         for group, members in enumerate(self._encoder.members_):
             columns[..., members] = values[..., group, None]
         return columns
 
     def _active_probs(self) -> np.ndarray:
         """Those at the point with the fewest groups open that holds the chosen set."""
-        path, support = self._selection.path, self._selection.support
+        path, support = self._selection.path, self._selection.support & ~self._copies.kept
         holding = path.support[:, support].all(1)
         sizes = np.where(holding, path.support.sum(1), path.support.shape[1] + 1)
         return np.asarray(path.active_probs[sizes.argmin()])

@@ -124,8 +124,24 @@ def _check_choosing(estimator: Any) -> None:
         _refuse("fdr", 'n_features_to_select="auto" beside it', f"n_features_to_select={wanted!r}", "leave out one")
     if rate is not None and estimator.stability:
         _refuse("fdr", "stability=False beside it", f"stability={estimator.stability!r}", "leave out one")
+    _check_copies(estimator.keep_copies, wanted, rate)
     if not isinstance(estimator.stability, bool | np.bool_):
         _integer("stability", estimator.stability, least=1)
+
+
+def _check_copies(least: Any, wanted: Any, rate: Any) -> None:
+    if least is None:
+        return
+    # True is no share, though it equals 1.
+    if not isinstance(least, numbers.Real) or isinstance(least, bool) or not 0 < float(least) <= 1:
+        _refuse("keep_copies", "None or a part of the variance in (0, 1]", least, "use .9")
+    if wanted != "auto":
+        beside = 'n_features_to_select="auto" beside it'
+        _refuse("keep_copies", beside, f"n_features_to_select={wanted!r}", "leave out one")
+    if rate is not None:
+        _refuse(
+            "keep_copies", "fdr=None beside it", f"fdr={rate!r}", "leave out one: a copy is a false discovery there"
+        )
 
 
 def count_to_select(wanted: Any, n_groups: int, *, least: int) -> int | None:

@@ -18,7 +18,7 @@ class L0FeatureSelector(GateEstimator):
     on this path are refitted, with a network and with a linear model, and a criterion chooses. Nothing needs tuning.
 
     What is kept is a small set that predicts well, not every column that carries signal: of two columns that say the
-    same, one goes.
+    same, one goes, unless ``keep_copies`` asks for both.
 
     Parameters
     ----------
@@ -44,6 +44,8 @@ class L0FeatureSelector(GateEstimator):
         keep fewer than 1 / fdr columns.
     stability : bool or int
         Keep what is chosen on three quarters of 50 halves of the rows (or of so many pairs of halves).
+    keep_copies : float or None
+        Keep beside the columns chosen those of whose variance they tell at least this part, .9 say (``redundancy_``).
     always_keep, never_keep : list of names or numbers, or mask
         Columns whose gates stay open, and columns that are not read; the name of a group in ``feature_groups`` stands
         for its columns. Where the names of a data frame are integers, an integer is a name, here and there.
@@ -90,7 +92,11 @@ class L0FeatureSelector(GateEstimator):
     ranking_ : ndarray of shape (n_features,)
         1 for the columns kept; the others by when their gates closed, the last first.
     active_probs_ : ndarray of shape (n_features,)
-        P(gate > 0) of each column where the path holds the kept set.
+        P(gate > 0) of each column where the path holds the set chosen.
+    redundancy_ : ndarray of shape (n_features,)
+        What part of each column's variance linear combinations of the columns chosen tell, of a column chosen those of
+        the others: an adjusted coefficient of determination, the mean of it where a gate has several columns. Near 1
+        for a copy; NaN for columns that were not looked at, and where there are hardly more rows than columns chosen.
     path_ : SelectionPath
         The path of penalty weights.
     candidates_ : Candidates

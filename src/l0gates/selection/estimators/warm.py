@@ -16,7 +16,9 @@ from ..files import is_plain, to_json
 
 _State = tuple[dict[str, Any], dict[str, np.ndarray]]
 # Parameters that the path does not depend on.
-_OTHERS = ("criterion", "n_features_to_select", "verbose", "warm_start", "checkpoint_dir", "device")
+_OTHERS = (
+    "criterion", "n_features_to_select", "keep_copies", "verbose", "warm_start", "checkpoint_dir", "device",
+)  # fmt: skip
 
 
 class LastPath(Checkpoints):

@@ -1,0 +1,110 @@
+"""Columns that repeat what the chosen ones say."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from scipy.linalg import cho_factor, cho_solve
+
+from .problem import Problem
+from .search import Selection, compare
+
+# Numbers of the table that are read at a time.
+_READ = 2**22
+# Added to the variance of each chosen column, of 1: a column that is there twice tells itself but for so much.
+_RIDGE = 1e-6
+
+
+@dataclass(frozen=True)
+class Copies:
+    """What the groups chosen tell of the others.
+
+    Attributes
+    ----------
+    redundancy
+        As :func:`redundancy` gives it, shape (n_groups,).
+    kept
+        The groups kept as copies, bool, shape (n_groups,).
+    """
+
+    redundancy: np.ndarray
+    kept: np.ndarray
+
+
+def with_copies(
+    problem: Problem, selection: Selection, least: float | None, step: Callable[[], None]
+) -> tuple[Selection, Copies]:
+    """A selection with the groups of whose variance those chosen tell ``least`` or more; None adds none.
+
+    The target has no part in that: no copy is kept for having helped by chance.
+    """
+    told = redundancy(problem, selection.support)
+    copies = np.zeros_like(selection.support) if least is None else ~selection.support & (told >= least)
+    if copies.any():
+        support, comparison = selection.support | copies, selection.comparison
+        if not (comparison.supports == support).all(1).any():
+            comparison = comparison.joined(compare(problem, support[None], step))
+        selection = replace(selection, support=support, comparison=comparison)
+    return selection, Copies(told, copies)
+
+
+def redundancy(problem: Problem, support: np.ndarray) -> np.ndarray:
+    """The part of each group's variance that linear combinations of those in a set tell, in [0, 1].
+
+    The coefficient of determination of a regression on the columns of the set, adjusted for their number (Ezekiel,
+    "Methods of Correlation Analysis", 1930), the mean of it over the columns of a group. For a group of the set, on
+    the others in it.
+
+    Parameters
+    ----------
+    problem
+        Its table, read once, and groups.
+    support
+        The set, bool, shape (n_groups,).
+
+    Returns
+    -------
+    ndarray
+        Shape (n_groups,); NaN where the set has as many columns as there are rows, or one less.
+    """
+    groups, n_rows = problem.groups.cpu().numpy(), len(problem.table)
+    chosen = np.flatnonzero(support[groups])
+    if not len(chosen):
+        return np.zeros(len(support))
+    if n_rows <= len(chosen) + 1:
+        return np.full(len(support), np.nan)
+    told, used = _told(_correlations(problem, chosen), chosen, groups)
+    told = 1 - (1 - told) * (n_rows - 1) / (n_rows - used - 1)
+    counts = np.bincount(groups, minlength=len(support))
+    return np.asarray(np.clip(np.bincount(groups, told, minlength=len(support)) / np.maximum(counts, 1), 0, 1))
+
+
+def _told(correlations: np.ndarray, chosen: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the chosen columns tell of each column, and how many of them do: shape (n_columns,) each."""
+    inner = correlations[:, chosen]
+    np.fill_diagonal(inner, 1 + _RIDGE)
+    inner = cho_factor(inner, lower=True)
+    told = (correlations * cho_solve(inner, correlations)).sum(0)
+    used = np.full(len(groups), len(chosen))
+    # A block of the inverse is the inverse of what the columns beside it leave of these.
+    inverse = cho_solve(inner, np.eye(len(chosen)))
+    for group in np.unique(groups[chosen]):
+        own = np.flatnonzero(groups[chosen] == group)
+        told[chosen[own]] = 1 - np.diag(np.linalg.inv(inverse[np.ix_(own, own)]))
+        used[chosen[own]] -= len(own)
+    return told, used
+
+
+def _correlations(problem: Problem, chosen: np.ndarray) -> np.ndarray:
+    """Of chosen columns with all, shape (n_chosen, n_columns); 0 with one that does not vary."""
+    n_rows, n_columns = len(problem.table), problem.table.n_columns
+    sums, squares, products = np.zeros(n_columns), np.zeros(n_columns), np.zeros((len(chosen), n_columns))
+    for rows in torch.arange(n_rows, device="cpu").split(max(1, _READ // n_columns)):
+        part = problem.table.rows(rows).cpu().double().numpy()
+        sums += part.sum(0)
+        squares += (part**2).sum(0)
+        products += part[:, chosen].T @ part
+    spread = np.sqrt(np.maximum(squares - sums**2 / n_rows, 0))
+    spread[spread == 0] = np.inf
+    return np.asarray((products - np.outer(sums[chosen], sums) / n_rows) / np.outer(spread[chosen], spread))

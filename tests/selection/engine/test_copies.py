@@ -1,0 +1,91 @@
+"""Columns that repeat what the chosen ones say."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from l0gates.selection.engine.copies import redundancy, with_copies
+from l0gates.selection.engine.search import Selection, compare, train_path
+from selection.engine.problems import linear, no_step, problem
+
+
+def mask(length, *numbers):
+    return np.isin(np.arange(length), numbers)
+
+
+def explained(X, columns, inputs):
+    """The adjusted coefficient of determination, the mean of it over columns, by least squares."""
+    if not inputs:
+        return 0.0
+    found = []
+    for column in columns:
+        left = 1 - LinearRegression().fit(X[:, inputs], X[:, column]).score(X[:, inputs], X[:, column])
+        found.append(1 - left * (len(X) - 1) / (len(X) - len(inputs) - 1))
+    return max(float(np.mean(found)), 0.0)
+
+
+@pytest.mark.parametrize("chosen", [[], [2], [0, 2, 5]])
+def test_redundancy_is_that_of_least_squares(chosen):
+    draws = np.random.default_rng(0)
+    X = draws.standard_normal((60, 8)) @ draws.standard_normal((8, 8)) + 3
+    told = redundancy(problem(X, X[:, 0]), mask(8, *chosen))
+    expected = [explained(X, [column], [c for c in chosen if c != column]) for column in range(8)]
+    np.testing.assert_allclose(told, expected, atol=1e-4)
+
+
+def test_columns_of_a_group_count_together():
+    draws = np.random.default_rng(0)
+    X = draws.standard_normal((60, 7)) @ draws.standard_normal((7, 7))
+    groups = np.array([0, 0, 1, 2, 2, 2, 3])
+    told = redundancy(problem(X, X[:, 0], groups=groups), mask(4, 0, 3))
+    expected = [explained(X, [0, 1], [6]), *(explained(X, np.flatnonzero(groups == g), [0, 1, 6]) for g in (1, 2))]
+    np.testing.assert_allclose(told, [*expected, explained(X, [6], [0, 1])], atol=1e-4)
+
+
+def test_a_table_read_in_parts_gives_the_same(monkeypatch):
+    X, y = linear()
+    whole = redundancy(problem(X, y), mask(8, 0, 2))
+    monkeypatch.setattr("l0gates.selection.engine.copies._READ", 8 * 7)
+    np.testing.assert_allclose(redundancy(problem(X, y), mask(8, 0, 2)), whole, atol=1e-12)
+
+
+def test_copies_and_columns_that_do_not_vary():
+    X, y = linear()
+    X = np.column_stack([X, X[:, 0], -2 * X[:, 0] + X[:, 2], np.eye(300)[0]])
+    made = problem(X, y)
+    made.table._columns[:, 10] = 0
+    told = redundancy(made, mask(11, 0, 2, 10))
+    assert told[8] == pytest.approx(1, abs=1e-4)
+    assert told[9] == pytest.approx(1, abs=1e-4)
+    assert told[10] == 0
+    assert told[:8].max() < 0.1
+    # A column that is among those chosen twice is told by itself.
+    twice = redundancy(made, mask(11, 0, 2, 8))
+    np.testing.assert_allclose(twice[[0, 8, 9]], 1, atol=1e-4)
+    assert twice[2] < 0.1
+
+
+@pytest.mark.parametrize(("n_chosen", "told"), [(9, False), (8, False), (7, True)])
+def test_nothing_is_told_of_hardly_more_rows_than_columns(n_chosen, told):
+    X = np.random.default_rng(0).standard_normal((9, 10))
+    found = redundancy(problem(X, X[:, 0]), mask(10, *range(n_chosen)))
+    assert np.isfinite(found).all() == told
+    assert np.isnan(found).all() != told
+
+
+@pytest.mark.parametrize(("least", "kept"), [(None, []), (0.99, [8]), (0.5, [8, 9]), (1.0, [])])
+def test_copies_are_kept_beside_the_columns_chosen_and_compared(least, kept):
+    X, y = linear()
+    near = np.random.default_rng(1).standard_normal((2, 300))
+    X = np.column_stack([X, X[:, 0] + 0.05 * near[0], X[:, 2] + 0.5 * near[1]])
+    made = problem(X, y)
+    chosen = mask(10, 0, 2)
+    found = Selection(chosen, train_path(made, no_step), compare(made, chosen[None], no_step))
+    selection, copies = with_copies(made, found, least, no_step)
+    assert np.flatnonzero(copies.kept).tolist() == kept
+    assert np.flatnonzero(selection.support).tolist() == [0, 2, *kept]
+    assert len(selection.comparison.supports) == (2 if kept else 1)
+    # A set that was compared before is not compared again.
+    again, _ = with_copies(made, Selection(chosen, found.path, selection.comparison), least, no_step)
+    assert len(again.comparison.supports) == len(selection.comparison.supports)
+    assert again.comparison.number(again.support) == selection.comparison.number(selection.support)
