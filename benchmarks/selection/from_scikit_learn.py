@@ -5,7 +5,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.feature_selection import RFE, RFECV, SelectFromModel
 from sklearn.linear_model import LassoCV, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, GroupKFold
-from sklearn.svm import LinearSVC
+from sklearn.svm import SVC, SVR, LinearSVC
 
 from .case import Case, Kept
 
@@ -40,6 +40,11 @@ def from_l1(case: Case, seed: int) -> Kept:
 def recursive_linear(case: Case, seed: int) -> Kept:
     """Recursive elimination of one column at a time by a linear model's weights."""
     return _recursive(case, LogisticRegression(max_iter=1000) if case.kind == "classification" else Ridge())
+
+
+def recursive_svm(case: Case, seed: int) -> Kept:
+    """Recursive elimination of one column at a time by the weights of linear support vectors, as in its docstring."""
+    return _recursive(case, (SVC if case.kind == "classification" else SVR)(kernel="linear"))
 
 
 def recursive_forest(case: Case, seed: int) -> Kept:

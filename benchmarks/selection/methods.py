@@ -41,6 +41,7 @@ METHODS = {
     "SelectFromModel L1": Method("from_scikit_learn", "from_l1", "scikit-learn", NOT_SURVIVAL),
     "abess": Method("peers", "best_subset", "abess"),
     "RFECV linear": Method("from_scikit_learn", "recursive_linear", "scikit-learn", NOT_SURVIVAL),
+    "RFECV SVM": Method("from_scikit_learn", "recursive_svm", "scikit-learn", NOT_SURVIVAL),
     "linear Cox": Method("linear_cox", "all_columns", "numpy", ("survival",), counts=False),
     "Boruta": Method("peers", "boruta", "Boruta", NOT_SURVIVAL, counts=False),
     "lassonet": Method("peers", "lassonet", "lassonet"),

@@ -40,6 +40,7 @@ IN_SHORT = (
     "lassonet",
     "Boruta",
     "abess",
+    "RFECV SVM",
     "RFECV linear",
     "RFECV forest",
     "SelectFromModel forest",
@@ -48,6 +49,7 @@ IN_SHORT = (
 COMPARED = (
     "stg",
     "lassonet",
+    "RFECV SVM",
     "RFECV linear",
     "RFECV forest",
     "captum sweep",
