@@ -34,6 +34,7 @@ PUBLIC = [
     "gates",
     "l0_penalty",
     "pruning",
+    "report",
     "selection",
     "structure",
 ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import control, functional, gates, pruning, selection, structure
+    from . import control, functional, gates, pruning, report, selection, structure
     from .errors import ArgumentError
     from .gates import (
         BinaryConcreteStochasticGates,
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         l0_penalty,
     )
 
-_MODULES = ("control", "functional", "gates", "pruning", "selection", "structure")
+_MODULES = ("control", "functional", "gates", "pruning", "report", "selection", "structure")
 _NAMES = {
     "ArgumentError": "errors",
     "BinaryConcreteStochasticGates": "gates",
@@ -39,6 +39,7 @@ __all__ = [
     "gates",
     "l0_penalty",
     "pruning",
+    "report",
     "selection",
     "structure",
 ]

@@ -33,6 +33,18 @@ which gives the same numbers, slower.
 """
 
 
+_REPORT = """\
+Write the results of l0gates select --out DIR as a page: the columns, the scores, the figures.
+
+The page is one HTML file of some 5 MB, and needs no network.
+"""
+_REPORT_EXAMPLES = """\
+examples:
+  l0gates select houses.csv.gz --target price --out result
+  l0gates report result
+"""
+
+
 class _Help(argparse.HelpFormatter):
     """Paragraphs as wide as the terminal; examples, which are indented, as they are."""
 
@@ -49,6 +61,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"l0gates {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_select(commands)
+    _add_report(commands)
     commands.add_parser(
         "backends",
         help="show which kernel serves which device, and why not a faster one",
@@ -80,6 +93,18 @@ def _add_select(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     select.add_argument("--out", type=Path, metavar="DIR", help="write DIR/selection.json and the model to DIR/model")
     select.set_defaults(refuse=select.error)
+
+
+def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    report = commands.add_parser(
+        "report",
+        help="write what select found as a page",
+        description=_REPORT,
+        epilog=_REPORT_EXAMPLES,
+        formatter_class=_Help,
+    )
+    report.add_argument("folder", type=Path, metavar="DIR", help="what --out named")
+    report.add_argument("--out", type=Path, metavar="FILE", help="the page (default: DIR/report.html)")
 
 
 def _add_roles(select: argparse.ArgumentParser) -> None:
@@ -186,7 +211,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ArgumentError as error:
         print(f"l0gates {arguments.command}: {error}", file=sys.stderr)  # noqa: T201
     except ModuleNotFoundError as missing:
-        print(_missing_extra(missing), file=sys.stderr)  # noqa: T201
+        print(_missing_extra(arguments.command, missing), file=sys.stderr)  # noqa: T201
     except KeyboardInterrupt:
         print(f"l0gates {arguments.command}: interrupted, nothing was written", file=sys.stderr)  # noqa: T201
         return 130
@@ -216,10 +241,15 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
         from .ops import backends
 
         return backends.run
+    if name == "report":
+        from .report import command as report
+
+        return report.run
     from .selection.command import command
 
     return command.run
 
 
-def _missing_extra(missing: ModuleNotFoundError) -> str:
-    return f"l0gates select needs {missing.name}: pip install 'l0gates[select]'"
+def _missing_extra(command: str, missing: ModuleNotFoundError) -> str:
+    extras = "select,report" if command == "report" else "select"
+    return f"l0gates {command} needs {missing.name}: pip install 'l0gates[{extras}]'"

@@ -1,4 +1,4 @@
-"""Folders written whole or not at all: a fresh one is filled beside and renamed; a kill leaves the old or the new."""
+"""Folders and files written whole or not at all: a fresh one is filled beside and renamed over the old."""
 
 import glob
 import hashlib
@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from .errors import refusal
@@ -49,6 +50,31 @@ def write_folder(folder: str | Path, fill: Callable[[Path], None], *, names: Ite
         _replace(fresh, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write text to a file that everybody may read, whole or not at all; one that is there is replaced.
+
+    Parameters
+    ----------
+    path
+        In a folder that is there.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, as the disk is full, say.
+    """
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=f"{path.suffix}.part")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            Path(temporary).unlink()
+        raise
 
 
 def refuse_foreign(folder: Path, names: Iterable[str]) -> None:

@@ -28,7 +28,7 @@ def _quick(monkeypatch):
         fields = {"max_iter": 30, "hidden_layer_sizes": ()}
         return lambda **parameters: kind(**(fields | parameters))
 
-    monkeypatch.setattr(summary, "_ESTIMATORS", {task: quick(kind) for task, kind in summary._ESTIMATORS.items()})
+    monkeypatch.setattr(summary, "ESTIMATORS", {task: quick(kind) for task, kind in summary.ESTIMATORS.items()})
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def test_ways_to_choose(houses, tmp_path, arguments, parameters, n_kept, capsys)
 
 def test_copies_are_named_and_kept_where_they_are_asked_for(houses, tmp_path, capsys, monkeypatch):
     longer = {"regression": lambda **parameters: L0Regressor(max_iter=300, hidden_layer_sizes=(), **parameters)}
-    monkeypatch.setattr(summary, "_ESTIMATORS", longer)
+    monkeypatch.setattr(summary, "ESTIMATORS", longer)
     draws = np.random.default_rng(1)
     frame = pl.read_csv(houses).with_columns(pl.col("size").fill_null(100))
     frame.with_columns(again=frame["size"] + 5 * draws.normal(size=200)).write_csv(tmp_path / "copies.csv")

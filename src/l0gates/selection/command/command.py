@@ -12,14 +12,14 @@ from typing import Any
 
 from ...errors import ArgumentError, refusal
 from ..progress import progress_bar
+from ..summary import CHOOSING
 from . import console
 from .demo import breast_cancer
 from .summary import MODEL, Predictor, made_folder, summarize, write_json
 from .tables import Table, read_table
 
-# Arguments that name a column with a part of its own, and those that say how to choose.
+# Arguments that name a column with a part of its own.
 _ROLES = ("target", "event", "groups", "weight")
-_CHOOSING = ("criterion", "n_features_to_select", "fdr", "stability", "keep_copies", "always_keep", "never_keep")
 # Seconds in which Python's own handler has raised after Polars' has.
 _SECOND_RAISE = 0.1
 
@@ -96,7 +96,7 @@ def _choosing(arguments: Namespace) -> dict[str, Any]:
                 remedy="it has a part of its own",
             )
     never = [name for name in arguments.never_keep or () if name not in parts]
-    return {name: getattr(arguments, name) for name in _CHOOSING} | {"never_keep": never or None}
+    return {name: getattr(arguments, name) for name in CHOOSING} | {"never_keep": never or None}
 
 
 def _write(summary: dict[str, Any], estimator: Predictor, folder: Path) -> None:

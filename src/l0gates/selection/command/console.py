@@ -12,12 +12,11 @@ from rich.text import Text
 
 from ..encoding.accepted import few
 from ..progress import Lines
+from ..summary import by_rank, remarks
 from .tables import Table
 
 # Dropped columns beyond these are counted, not listed.
 _DROPPED_SHOWN = 20
-# Of a dropped column: the redundancy from which on it is called a copy.
-_COPY = 0.9
 
 
 def escaped(text: str) -> str:
@@ -72,7 +71,7 @@ def print_notes(table: Table) -> None:
 def print_summary(summary: dict[str, Any]) -> None:
     """The table of columns, kept ones first, then the score and the time, on stdout."""
     console = _Output(highlight=False, markup=False, emoji=False)
-    columns = sorted(summary["columns"], key=lambda c: (c["rank"], -c["active_probability"]))
+    columns = by_rank(summary)
     kept = [column for column in columns if column["kept"]]
     shown = columns[: len(kept) + _DROPPED_SHOWN]
     table = RichTable(box=None, pad_edge=False)
@@ -90,24 +89,10 @@ def print_summary(summary: dict[str, Any]) -> None:
     console.print(table)
     if len(shown) < len(columns):
         console.print(f"... and {len(columns) - len(shown):,} more that are dropped (--out DIR lists them)")
-    for line in _about_dropped(summary, [column for column in columns if not column["kept"]]):
-        console.print(line)
+    for remark in remarks(summary, keep_copies="--keep-copies 0.9"):
+        console.print(remark)
     never = len(set(summary["never_keep"] or ()))
     console.print(_score_lines(summary, len(kept), len(columns) - never))
-
-
-def _about_dropped(summary: dict[str, Any], dropped: list[dict[str, Any]]) -> Iterator[str]:
-    """What a reader may wonder at in columns that are dropped, where their number was not asked for."""
-    if summary["n_features_to_select"] != "auto" or summary["fdr"] is not None:
-        return
-    if not summary["stability"] and any(column["active_probability"] > 0.5 for column in dropped):
-        yield "Gates of dropped columns may stay open: what was kept predicts as well without them."
-    copies = sum((column["redundancy"] or 0) >= _COPY for column in dropped)
-    if copies and summary["keep_copies"] is None:
-        yield (
-            f"{copies:,} dropped {'column says' if copies == 1 else 'columns say'} again what those kept say "
-            f"(redundancy {_COPY} and above): --keep-copies {_COPY} keeps {'it' if copies == 1 else 'them'} too."
-        )
 
 
 def _score_lines(summary: dict[str, Any], n_kept: int, n_columns: int) -> str:

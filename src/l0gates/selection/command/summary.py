@@ -1,8 +1,6 @@
 """The command's work from a table to a summary: split, select, and score on rows that were set apart."""
 
 import json
-import math
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -12,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from ..._version import __version__
 from ...errors import refusal
+from ...files import write_file
 from ..engine.steps import Progress
 from ..estimators.predictors import L0Classifier, L0Regressor
 from ..estimators.survival import L0CoxSurvivalAnalysis
 from ..files import refuse_foreign
 from ..objectives import infer_task
+from ..summary import summary_of
 from .tables import Table
 
 HELD_OUT = 0.2
@@ -26,11 +25,10 @@ LEAST_ROWS = 20
 # One to hold out, and four folds.
 _LEAST_GROUPS = 5
 MODEL = "model"
-_SUMMARY = "selection.json"
-_SCORE = ("name", "all", "kept", "all_error", "kept_error", "difference", "difference_error")
+SUMMARY = "selection.json"
 
 Predictor = L0Classifier | L0Regressor | L0CoxSurvivalAnalysis
-_ESTIMATORS: dict[str, type[Predictor]] = {
+ESTIMATORS: dict[str, type[Predictor]] = {
     "classification": L0Classifier,
     "regression": L0Regressor,
     "survival": L0CoxSurvivalAnalysis,
@@ -76,50 +74,22 @@ def summarize(
     counted = np.ones(len(table.target), dtype=bool) if table.weight is None else table.weight > 0
     _check_rows(table.target[counted], task)
     n_groups = None if table.groups is None else _n_groups(table.groups[counted])
-    estimator = _ESTIMATORS[task](test_size=HELD_OUT, random_state=seed, **choosing)
+    estimator = ESTIMATORS[task](test_size=HELD_OUT, random_state=seed, **choosing)
     with progress_bar() as progress:
         estimator.fit_with_progress(
             table.frame, table.target, progress, sample_weight=table.weight, groups=table.groups
         )
-    scores = estimator.scores_
+    held_out = estimator.scores_["n_rows"]
     summary = {
-        "l0gates": __version__,
         "task": task,
-        **choosing,
         "seed": seed,
-        "rows": {
-            "learning": len(table.target) - scores["n_rows"],
-            "held_out": scores["n_rows"],
-            "groups": n_groups,
-        },
-        "columns": _described(table.frame.columns, estimator),
+        "rows": {"learning": len(table.target) - held_out, "held_out": held_out, "groups": n_groups},
+        **summary_of(estimator),
         "left_out": table.left_out | estimator.left_out_,
         "missing": table.missing(),
-        # JSON has no NaN: no error is known where the rows held out are of one group.
-        "score": {name: _finite(scores[name]) for name in _SCORE},
         "seconds": time.perf_counter() - start,
     }
-    if choosing.get("stability"):
-        summary["error_bound"] = _finite(estimator.stability_.error_bound)
     return summary, estimator
-
-
-def _described(names: list[str], estimator: Predictor) -> list[dict[str, Any]]:
-    found = (estimator.active_probs_, estimator.redundancy_, estimator.ranking_, estimator.support_)
-    return [
-        {
-            "name": name,
-            "active_probability": float(p),
-            "redundancy": _finite(float(redundancy)),
-            "rank": int(rank),
-            "kept": bool(kept),
-        }
-        for name, p, redundancy, rank, kept in zip(names, *found, strict=True)
-    ]
-
-
-def _finite(value: float | str) -> float | str | None:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _check_rows(target: np.ndarray, task: str) -> None:
@@ -175,8 +145,8 @@ def made_folder(folder: Path) -> Iterator[None]:
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     make_folder(folder)
     refuse_foreign(folder / MODEL)
-    if (folder / _SUMMARY).is_dir():
-        raise refusal("out", expected=f"a file as {_SUMMARY}, or none", received="a folder", remedy="choose another")
+    if (folder / SUMMARY).is_dir():
+        raise refusal("out", expected=f"a file as {SUMMARY}, or none", received="a folder", remedy="choose another")
     try:
         yield
     finally:
@@ -194,15 +164,6 @@ def write_json(summary: dict[str, Any], folder: Path) -> Path:
         Made if it is missing.
     """
     make_folder(folder)
-    path = folder / _SUMMARY
-    descriptor, temporary = tempfile.mkstemp(dir=folder, suffix=".json.part")
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(summary, file, indent=2, allow_nan=False)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        raise
+    path = folder / SUMMARY
+    write_file(path, json.dumps(summary, indent=2, allow_nan=False))
     return path

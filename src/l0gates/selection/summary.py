@@ -1,0 +1,92 @@
+"""What a fitted estimator found, as plain values: the command prints and writes them, and a report shows them."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .._version import __version__
+
+# Parameters that say how to choose.
+CHOOSING = ("criterion", "n_features_to_select", "fdr", "stability", "keep_copies", "always_keep", "never_keep")
+_SCORE = ("name", "all", "kept", "all_error", "kept_error", "difference", "difference_error", "rows", "n_rows")
+# Of a dropped column: the redundancy from which on it is called a copy.
+_COPY = 0.9
+
+
+def summary_of(estimator: Any) -> dict[str, Any]:
+    """What a fitted estimator found, as JSON can hold it.
+
+    Returns
+    -------
+    dict
+        The version as ``l0gates``; how to choose, by parameter; ``columns`` (name, active probability, redundancy,
+        rank, kept); ``left_out`` (names by reason); ``score`` (with all columns, with those kept, the paired difference
+        and the standard error of each, null where it has none; on which ``rows``, and how many, ``n_rows``); with
+        ``stability`` the ``error_bound``.
+    """
+    scores = estimator.scores_
+    summary = {
+        "l0gates": __version__,
+        **{name: _plain(getattr(estimator, name)) for name in CHOOSING},
+        "columns": _columns(estimator),
+        "left_out": estimator.left_out_,
+        "score": {name: _finite(scores[name]) for name in _SCORE},
+    }
+    if estimator.stability:
+        summary["error_bound"] = _finite(estimator.stability_.error_bound)
+    return summary
+
+
+def remarks(summary: dict[str, Any], *, keep_copies: str) -> Iterator[str]:
+    """What a reader may wonder at in columns that are dropped, where their number was not asked for.
+
+    Parameters
+    ----------
+    summary
+        As :func:`summary_of` gives it.
+    keep_copies
+        How the parameter of this name is set where the reader is.
+    """
+    if summary["n_features_to_select"] != "auto" or summary["fdr"] is not None:
+        return
+    dropped = [column for column in summary["columns"] if not column["kept"]]
+    if not summary["stability"] and any(column["active_probability"] > 0.5 for column in dropped):
+        yield "Gates of dropped columns may stay open: what was kept predicts as well without them."
+    copies = sum((column["redundancy"] or 0) >= _COPY for column in dropped)
+    if copies and summary["keep_copies"] is None:
+        yield (
+            f"{copies:,} dropped {'column says' if copies == 1 else 'columns say'} again what those kept say "
+            f"(redundancy {_COPY} and above): {keep_copies} keeps {'it' if copies == 1 else 'them'} too."
+        )
+
+
+def by_rank(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """The columns of a summary, those kept first, then the last that closed."""
+    return sorted(summary["columns"], key=lambda column: (column["rank"], -column["active_probability"]))
+
+
+def _columns(estimator: Any) -> list[dict[str, Any]]:
+    found = (estimator.active_probs_, estimator.redundancy_, estimator.ranking_, estimator.support_)
+    return [
+        {
+            "name": str(name),
+            "active_probability": float(p),
+            "redundancy": _finite(float(redundancy)),
+            "rank": int(rank),
+            "kept": bool(kept),
+        }
+        for name, p, redundancy, rank, kept in zip(estimator._names(), *found, strict=True)
+    ]
+
+
+def _plain(value: Any) -> Any:
+    """A parameter as JSON can hold it; columns as a list, by name or number."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return [each if isinstance(each, bool | int | float | str) else str(each) for each in np.asarray(value).tolist()]
+
+
+def _finite(value: float | str) -> float | str | None:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
