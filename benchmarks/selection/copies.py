@@ -2,7 +2,8 @@
 
 The loss out of fold, in nats, of the columns that the extended BIC keeps less that of all 20, by networks as the search
 compares them, one a fold, and by four a fold averaged; beside it what three criteria charge for the others, and the
-score of the downstream model with each.
+score of the downstream model with each. And the redundancy: what part of the variance of the others of the 20, and of
+columns that carry nothing, those kept tell.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from l0gates.selection.engine.copies import redundancy
 from l0gates.selection.engine.criterion import search_charge
 from l0gates.selection.engine.problem import Problem
 from l0gates.selection.engine.search import refit_all, search
@@ -46,6 +48,7 @@ def measure(seed: int, data: Path) -> dict:
     supports = np.array([kept, np.isin(np.arange(len(kept)), case.true)])
     one, several = losses(problem, supports)
     more, n_rows = int(supports[1].sum() - kept.sum()), len(case.X)
+    told = redundancy(problem, kept)
     scores = [downstream.score(case, np.flatnonzero(support))["score"] for support in supports]
     return {
         "seed": seed,
@@ -55,6 +58,8 @@ def measure(seed: int, data: Path) -> dict:
         "price_ebic": round(float(np.diff(search_charge(supports, n_rows=n_rows))[0]), 1),
         "price_bic": round(more / 2 * float(np.log(n_rows)), 1),
         "price_aic": float(more),
+        "copies_redundancy_least": round(float(told[supports[1] & ~kept].min()), 3),
+        "others_redundancy_most": round(float(told[~supports[1]].max()), 3),
         "score_kept": round(scores[0], 4),
         "score_all": round(scores[1], 4),
     }
