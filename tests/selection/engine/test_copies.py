@@ -1,11 +1,15 @@
 """Columns that repeat what the chosen ones say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from sklearn.linear_model import LinearRegression
 
 from l0gates.selection.engine.copies import redundancy, with_copies
 from l0gates.selection.engine.search import Selection, compare, train_path
+from l0gates.selection.engine.table import Table
 from selection.engine.problems import linear, no_step, problem
 
 
@@ -13,15 +17,18 @@ def mask(length, *numbers):
     return np.isin(np.arange(length), numbers)
 
 
+def unscaled(X, groups):
+    """A problem on columns that are not standardised, as categories and marks of missing values are."""
+    return replace(problem(X, X[:, 0], groups=groups), table=Table(torch.from_numpy(X.astype(np.float32))))
+
+
 def explained(X, columns, inputs):
-    """The adjusted coefficient of determination, the mean of it over columns, by least squares."""
+    """The adjusted coefficient of determination, of the columns' variance together, by least squares."""
     if not inputs:
         return 0.0
-    found = []
-    for column in columns:
-        left = 1 - LinearRegression().fit(X[:, inputs], X[:, column]).score(X[:, inputs], X[:, column])
-        found.append(1 - left * (len(X) - 1) / (len(X) - len(inputs) - 1))
-    return max(float(np.mean(found)), 0.0)
+    left = X[:, columns] - LinearRegression().fit(X[:, inputs], X[:, columns]).predict(X[:, inputs])
+    part = left.var(0).sum() / X[:, columns].var(0).sum()
+    return max(1 - part * (len(X) - 1) / (len(X) - len(inputs) - 1), 0.0)
 
 
 @pytest.mark.parametrize("chosen", [[], [2], [0, 2, 5]])
@@ -37,9 +44,24 @@ def test_columns_of_a_group_count_together():
     draws = np.random.default_rng(0)
     X = draws.standard_normal((60, 7)) @ draws.standard_normal((7, 7))
     groups = np.array([0, 0, 1, 2, 2, 2, 3])
-    told = redundancy(problem(X, X[:, 0], groups=groups), mask(4, 0, 3))
+    X *= np.arange(1, 8)
+    told = redundancy(unscaled(X, groups), mask(4, 0, 3))
     expected = [explained(X, [0, 1], [6]), *(explained(X, np.flatnonzero(groups == g), [0, 1, 6]) for g in (1, 2))]
     np.testing.assert_allclose(told, [*expected, explained(X, [6], [0, 1])], atol=1e-4)
+
+
+def test_categories_are_told_as_often_as_goodman_and_kruskal_say():
+    draws = np.random.default_rng(0)
+    kind = draws.choice(4, 5000, p=[0.5, 0.3, 0.19, 0.01])
+    other = np.where(draws.random(5000) < 0.6, kind, draws.integers(0, 4, 5000))
+    X = np.column_stack([np.eye(4)[kind], np.eye(4)[other]])
+    told = redundancy(unscaled(X, np.repeat([0, 1], 4)), mask(2, 0))
+    # Their tau: by how much guesses in proportion err less often once the other category is known. 4 of 4,999 degrees
+    # of freedom are adjusted for.
+    joint = np.histogram2d(kind, other, bins=4)[0] / 5000
+    rows, columns = joint.sum(1), joint.sum(0)
+    tau = ((joint**2 / rows[:, None]).sum() - (columns**2).sum()) / (1 - (columns**2).sum())
+    assert told[1] == pytest.approx(tau, abs=1e-3)
 
 
 def test_a_table_read_in_parts_gives_the_same(monkeypatch):

@@ -64,6 +64,16 @@ def test_categories_count_together_and_columns_not_looked_at_have_no_redundancy(
     assert told["d"] < 0.2
 
 
+@pytest.mark.parametrize(("share", "told"), [(1 / 120, 0.97), (0.1, 0.75)])
+def test_a_copy_in_which_a_few_values_are_missing_is_one(share, told):
+    X, y = linear()
+    n_missing = round(share * len(y))
+    again = np.where(np.arange(len(y)) < n_missing, np.nan, X[:, 1])
+    selector = L0FeatureSelector(**LINEAR, always_keep=[1], never_keep=[0, 2, 3, 4, 5]).fit(np.c_[X, again], y)
+    # The mean stands in for a missing value, and the mark of a share p adds the variance p (1 - p) untold.
+    assert selector.redundancy_[6] > told
+
+
 def test_stability_takes_copies_too():
     X, y = with_copies()
     selector = L0FeatureSelector(**LONGER, stability=2, keep_copies=0.9).fit(X, y)

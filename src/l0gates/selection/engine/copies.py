@@ -53,8 +53,9 @@ def redundancy(problem: Problem, support: np.ndarray) -> np.ndarray:
     """The part of each group's variance that linear combinations of those in a set tell, in [0, 1].
 
     The coefficient of determination of a regression on the columns of the set, adjusted for their number (Ezekiel,
-    "Methods of Correlation Analysis", 1930), the mean of it over the columns of a group. For a group of the set, on
-    the others in it.
+    "Methods of Correlation Analysis", 1930). For a group of the set, on the others in it. Where a group has several
+    columns their variances are added up: numbers have 1, and what is 0 or 1, with mean p, has p (1 - p), so that a mark
+    of a few missing values counts little.
 
     Parameters
     ----------
@@ -74,10 +75,11 @@ def redundancy(problem: Problem, support: np.ndarray) -> np.ndarray:
         return np.zeros(len(support))
     if n_rows <= len(chosen) + 1:
         return np.full(len(support), np.nan)
-    told, used = _told(_correlations(problem, chosen), chosen, groups)
+    correlations, variances = _correlations(problem, chosen)
+    told, used = _told(correlations, chosen, groups)
     told = 1 - (1 - told) * (n_rows - 1) / (n_rows - used - 1)
-    counts = np.bincount(groups, minlength=len(support))
-    return np.asarray(np.clip(np.bincount(groups, told, minlength=len(support)) / np.maximum(counts, 1), 0, 1))
+    sums, total = (np.bincount(groups, part, minlength=len(support)) for part in (told * variances, variances))
+    return np.asarray(np.clip(sums / np.where(total > 0, total, 1), 0, 1))
 
 
 def _told(correlations: np.ndarray, chosen: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -96,8 +98,8 @@ def _told(correlations: np.ndarray, chosen: np.ndarray, groups: np.ndarray) -> t
     return told, used
 
 
-def _correlations(problem: Problem, chosen: np.ndarray) -> np.ndarray:
-    """Of chosen columns with all, shape (n_chosen, n_columns); 0 with one that does not vary."""
+def _correlations(problem: Problem, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of chosen columns with all, shape (n_chosen, n_columns), 0 with one that does not vary; and all variances."""
     n_rows, n_columns = len(problem.table), problem.table.n_columns
     sums, squares, products = np.zeros(n_columns), np.zeros(n_columns), np.zeros((len(chosen), n_columns))
     for rows in torch.arange(n_rows, device="cpu").split(max(1, _READ // n_columns)):
@@ -105,6 +107,7 @@ def _correlations(problem: Problem, chosen: np.ndarray) -> np.ndarray:
         sums += part.sum(0)
         squares += (part**2).sum(0)
         products += part[:, chosen].T @ part
-    spread = np.sqrt(np.maximum(squares - sums**2 / n_rows, 0))
-    spread[spread == 0] = np.inf
-    return np.asarray((products - np.outer(sums[chosen], sums) / n_rows) / np.outer(spread[chosen], spread))
+    variances = np.maximum(squares - sums**2 / n_rows, 0) / n_rows
+    spread = np.sqrt(np.where(variances > 0, variances, np.inf))
+    products = products / n_rows - np.outer(sums[chosen], sums) / n_rows**2
+    return products / np.outer(spread[chosen], spread), variances

@@ -95,8 +95,9 @@ class L0FeatureSelector(GateEstimator):
         P(gate > 0) of each column where the path holds the set chosen.
     redundancy_ : ndarray of shape (n_features,)
         What part of each column's variance linear combinations of the columns chosen tell, of a column chosen those of
-        the others: an adjusted coefficient of determination, the mean of it where a gate has several columns. Near 1
-        for a copy; NaN for columns that were not looked at, and where there are hardly more rows than columns chosen.
+        the others: an adjusted coefficient of determination, where a gate has several columns (a number and its mark of
+        missing values, say) of their variance together. Near 1 for a copy; NaN for columns that were not looked at, and
+        where there are hardly more rows than columns chosen.
     path_ : SelectionPath
         The path of penalty weights.
     candidates_ : Candidates
