@@ -2,6 +2,7 @@
 
 import html
 import re
+from fractions import Fraction
 from html.parser import HTMLParser
 
 import numpy as np
@@ -90,7 +91,13 @@ def test_the_page_holds_the_numbers_of_the_summary_and_needs_no_network(regresso
     ("way", "said"),
     [
         ({"criterion": "lowest_loss"}, "Chosen by the lowest loss on rows that a model has not seen."),
-        ({"n_features_to_select": 2}, "Chosen as 2 were asked for: those whose gates stay open longest."),
+        ({"n_features_to_select": 2}, "Chosen as 2 of the columns were asked for: those whose gates stay open"),
+        ({"n_features_to_select": 0.5}, "Chosen as 50% of the columns were asked for: those"),
+        ({"n_features_to_select": np.int64(2)}, "Chosen as 2 of the columns were asked for: those"),
+        ({"fdr": np.float32(0.5)}, "Chosen at a false discovery rate of 0.5, by knockoffs."),
+        ({"keep_copies": Fraction(995, 1000)}, "Columns of which those tell 99.5% are kept as well."),
+        ({"stability": np.False_}, "Chosen by the extended BIC of the loss on rows that a model has not seen."),
+        ({"never_keep": np.arange(6) == 3}, "<dt>never_keep</dt><dd>x3</dd>"),
         ({"fdr": 0.9}, "Chosen at a false discovery rate of 0.9, by knockoffs."),
         ({"stability": 1}, "The expected number of false columns among those kept is"),
         ({"keep_copies": 0.9}, "Columns of which those tell 90% are kept as well."),

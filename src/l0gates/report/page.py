@@ -120,13 +120,14 @@ def _how(summary: Mapping[str, Any]) -> str:
     elif summary["stability"]:
         way = "by stability: chosen on three quarters of the halves of the rows"
     elif wanted != "auto":
-        way = f"as {wanted} were asked for: those whose gates stay open longest"
+        count = wanted if isinstance(wanted, int) else f"{100 * wanted:g}%"
+        way = f"as {count} of the columns were asked for: those whose gates stay open longest"
     elif summary["criterion"] == "ebic":
         way = "by the extended BIC of the loss on rows that a model has not seen"
     else:
         way = "by the lowest loss on rows that a model has not seen"
     copies = summary["keep_copies"]
-    return f"Chosen {way}." + (f" Columns of which those tell {copies:.0%} are kept as well." if copies else "")
+    return f"Chosen {way}." + (f" Columns of which those tell {100 * copies:g}% are kept as well." if copies else "")
 
 
 def _figures(estimator: Any) -> dict[str, str]:

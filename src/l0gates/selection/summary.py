@@ -1,6 +1,7 @@
 """What a fitted estimator found, as plain values: the command prints and writes them, and a report shows them."""
 
 import math
+import numbers
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,7 +30,7 @@ def summary_of(estimator: Any) -> dict[str, Any]:
     scores = estimator.scores_
     summary = {
         "l0gates": __version__,
-        **{name: _plain(getattr(estimator, name)) for name in CHOOSING},
+        **{name: _plain(getattr(estimator, name), estimator._names()) for name in CHOOSING},
         "columns": _columns(estimator),
         "left_out": estimator.left_out_,
         "score": {name: _finite(scores[name]) for name in _SCORE},
@@ -81,11 +82,18 @@ def _columns(estimator: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _plain(value: Any) -> Any:
-    """A parameter as JSON can hold it; columns as a list, by name or number."""
-    if value is None or isinstance(value, bool | int | float | str):
+def _plain(value: Any, names: list[str]) -> Any:
+    """A parameter as JSON can hold it; columns as a list, by name or number, and those of a mask by name."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, bool | int | str):
         return value
-    return [each if isinstance(each, bool | int | float | str) else str(each) for each in np.asarray(value).tolist()]
+    if isinstance(value, numbers.Real):
+        return float(value)
+    array = np.asarray(value)
+    if array.dtype == bool:
+        return [str(name) for name, marked in zip(names, array, strict=True) if marked]
+    return [each if isinstance(each, bool | int | float | str) else str(each) for each in array.tolist()]
 
 
 def _finite(value: float | str) -> float | str | None:
