@@ -8,7 +8,8 @@ import torch
 from sklearn.linear_model import LinearRegression
 
 from l0gates.selection.engine.copies import redundancy, with_copies
-from l0gates.selection.engine.search import Selection, compare, train_path
+from l0gates.selection.engine.criterion import search_charge
+from l0gates.selection.engine.search import Selection, compare, search, train_path
 from l0gates.selection.engine.table import Table
 from selection.engine.problems import linear, no_step, problem
 
@@ -111,3 +112,22 @@ def test_copies_are_kept_beside_the_columns_chosen_and_compared(least, kept):
     again, _ = with_copies(made, Selection(chosen, found.path, selection.comparison), least, no_step)
     assert len(again.comparison.supports) == len(selection.comparison.supports)
     assert again.comparison.number(again.support) == selection.comparison.number(selection.support)
+
+
+def test_copies_are_charged_as_the_sets_beside_them_are():
+    draws = np.random.default_rng(0)
+    patients = np.repeat(np.arange(60), 5)
+    X = draws.standard_normal((60, 8))[patients]
+    X[:, 6:] = X[:, [0]] + 0.05 * draws.standard_normal((60, 2))[patients]
+    y = X[:, 0] + draws.standard_normal(60)[patients]
+    made = replace(problem(X, y), together=patients)
+    found = search(made, criterion="ebic", n_kept=None, step=no_step)
+    selection, copies = with_copies(made, found, 0.9, no_step)
+    assert copies.kept.sum() == 2
+    assert len(selection.comparison.supports) == len(found.comparison.supports) + 1
+    # Each row of a patient says again what the first said, of the columns and of what they leave of the target.
+    assert found.design_effects.min() > 3
+    compared = selection.comparison
+    charge = compared.ebic - made.objective.deviance(torch.from_numpy(compared.row_losses)).numpy()
+    expected = search_charge(compared.supports, n_rows=300, design_effects=found.design_effects)
+    np.testing.assert_allclose(charge, expected, rtol=1e-4)

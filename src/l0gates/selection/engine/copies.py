@@ -44,7 +44,8 @@ def with_copies(
     if copies.any():
         support, comparison = selection.support | copies, selection.comparison
         if not (comparison.supports == support).all(1).any():
-            comparison = comparison.joined(compare(problem, support[None], step))
+            charged = replace(problem, design_effects=selection.design_effects)
+            comparison = comparison.joined(compare(charged, support[None], step))
         selection = replace(selection, support=support, comparison=comparison)
     return selection, Copies(told, copies)
 

@@ -71,11 +71,14 @@ class Selection:
         The path.
     comparison
         The sets that were refitted.
+    design_effects
+        Those that the comparison charges, as a problem has them.
     """
 
     support: np.ndarray
     path: Path
     comparison: Comparison = field(repr=False)
+    design_effects: np.ndarray | None = None
 
 
 def compare(
@@ -151,13 +154,11 @@ def search(problem: Problem, *, criterion: str, n_kept: int | None, step: Callab
         Called after each step.
     """
     path = train_path(problem, step)
-    if n_kept is not None:
-        support = np.zeros(len(problem.fixed), dtype=bool)
-        support[narrowed(problem, path, n_kept, step)] = True
-        comparison = compare(problem, support[None], step)
-    else:
-        comparison, support = _by_criterion(problem, path, criterion, step)
-    return Selection(support, path, comparison)
+    if n_kept is None:
+        return _by_criterion(problem, path, criterion, step)
+    support = np.zeros(len(problem.fixed), dtype=bool)
+    support[narrowed(problem, path, n_kept, step)] = True
+    return Selection(support, path, compare(problem, support[None], step))
 
 
 def narrowed(problem: Problem, path: Path, n_kept: int, step: Callable[[], None]) -> np.ndarray:
@@ -210,9 +211,7 @@ def narrower(n_groups: int, n_kept: int, *, n_screened: int | None = None) -> li
     return [count for count in counts if n_kept < count < n_groups]
 
 
-def _by_criterion(
-    problem: Problem, path: Path, criterion: str, step: Callable[[], None]
-) -> tuple[Comparison, np.ndarray]:
+def _by_criterion(problem: Problem, path: Path, criterion: str, step: Callable[[], None]) -> Selection:
     supports, losses = sets_on(problem, path)
     problem = with_design_effects(problem, supports, losses, step)
     fixed = problem.fixed.cpu().numpy()
@@ -234,4 +233,4 @@ def _by_criterion(
         best = choose(criterion, comparison.supports, comparison.ebic, comparison.row_losses)
         if (comparison.supports[best] == support).all():
             break
-    return comparison, comparison.supports[best]
+    return Selection(comparison.supports[best], path, comparison, problem.design_effects)
