@@ -59,6 +59,8 @@ def write_file(path: Path, text: str) -> None:
     ----------
     path
         In a folder that is there.
+    text
+        What UTF-8 lacks, halves of surrogate pairs, is written as Python escapes it.
 
     Raises
     ------
@@ -67,7 +69,7 @@ def write_file(path: Path, text: str) -> None:
     """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=f"{path.suffix}.part")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)

@@ -1,6 +1,7 @@
 """The page of a fitted estimator."""
 
 import html
+import os
 import re
 from fractions import Fraction
 from html.parser import HTMLParser
@@ -9,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 
 from full_disk import full_disk
 from l0gates import ArgumentError
@@ -158,14 +161,33 @@ def test_errors_that_nobody_knows_are_left_out(regressor):
 
 
 def test_where_the_page_cannot_go_is_refused(regressor, tmp_path):
-    for place, why in ((tmp_path / "none" / "page.html", "whose folder is missing"), (tmp_path, "which is one")):
+    os.mkfifo(tmp_path / "pipe")
+    missing, none = tmp_path / "none" / "page.html", "which is no file"
+    for place, why in ((missing, "whose folder is missing"), (tmp_path, none), (tmp_path / "pipe", none)):
         with pytest.raises(
             ArgumentError, match=f"^file: expected a file in a folder that is there; received .*{why}; ch"
         ):
             write_report(regressor, place)
     with pytest.raises(NotFittedError):
         write_report(L0Regressor(), tmp_path / "page.html")
-    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ArgumentError, match=r"^file: expected a path, as a str or a Path; received 3; pass its name$"):
+        write_report(regressor, 3)
+    assert list(tmp_path.iterdir()) == [tmp_path / "pipe"]
+    assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize("other", [None, make_pipeline(L0Regressor()), GridSearchCV(L0Regressor(), {})])
+def test_what_is_no_estimator_is_refused(other, tmp_path):
+    said = f"expected one of l0gates.selection; received {type(other).__name__}; of a pipeline pass the step, of a sea"
+    with pytest.raises(ArgumentError, match=f"^estimator: {said}"):
+        write_report(other, tmp_path / "page.html")
+
+
+def test_names_that_no_encoding_holds_are_escaped(tmp_path):
+    X, y = linear()
+    fitted = L0Regressor(**LINEAR).fit(pd.DataFrame(X, columns=["a", "b\udcff", *"cdef"]), y)
+    page = Page(write_report(fitted, tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert "b\\udcff" in {row[0] for row in page.rows}
 
 
 def test_a_full_disk_leaves_the_page_that_was_there(regressor, tmp_path):

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from importlib.resources import files
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from ..errors import refusal
 from ..files import write_file
+from ..selection.estimators.keeping import Kept
 from ..selection.summary import by_rank, remarks, summary_of
 
 try:
@@ -54,7 +56,7 @@ def write_report(estimator: Any, file: str | Path, *, facts: Mapping[str, Any] |
     Raises
     ------
     ArgumentError
-        If the file's folder is missing, or jinja2 or plotly is.
+        If the file's folder is missing, or jinja2 or plotly is, or the estimator is none of these.
     NotFittedError
         If the estimator is not fitted.
 
@@ -71,9 +73,20 @@ def write_report(estimator: Any, file: str | Path, *, facts: Mapping[str, Any] |
     >>> "bmi" in page.read_text()
     True
     """
+    if not isinstance(estimator, Kept):
+        raise refusal(
+            "estimator",
+            expected="one of l0gates.selection",
+            received=type(estimator).__name__,
+            remedy="of a pipeline pass the step, of a search best_estimator_",
+        )
+    if not isinstance(file, str | PathLike):
+        raise refusal("file", expected="a path, as a str or a Path", received=repr(file), remedy="pass its name")
     file = Path(file)
-    if not file.parent.is_dir() or file.is_dir():
-        received = f"{file}, which is one" if file.is_dir() else f"{file}, whose folder is missing"
+    # A device that is written whole, by a file in its place, would be gone.
+    special = file.exists() and not file.is_file()
+    if special or not file.parent.is_dir():
+        received = f"{file}, which is no file" if special else f"{file}, whose folder is missing"
         raise refusal("file", expected="a file in a folder that is there", received=received, remedy="choose another")
     write_file(file, render(summary_of(estimator._fitted()) | dict(facts or {}), _figures(estimator)))
     return file
