@@ -1,6 +1,7 @@
 """``l0gates report``."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -11,6 +12,8 @@ import pytest
 from l0gates.cli import main
 from l0gates.selection import L0Regressor
 from l0gates.selection.command import summary
+
+_IDENTIFIER = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 @pytest.fixture
@@ -43,8 +46,12 @@ def test_the_page_lies_beside_the_results_or_where_it_is_asked_for(results, tmp_
 
 
 @pytest.mark.parametrize(
-    "content", [None, "no JSON", "[]", "{}", '{"task": "regression"}', '{"task": "none", "columns": [1]}', b"\xff\xfe"]
-)
+    "content",
+    [
+        None, "no JSON", "[]", "{}", '{"task": "regression"}', '{"task": "none", "columns": [1]}', b"\xff\xfe",
+        "[" * 100_000,
+    ],
+)  # fmt: skip
 def test_a_folder_without_results_is_refused(content, tmp_path, capsys):
     if content is not None:
         (tmp_path / "selection.json").write_bytes(content.encode() if isinstance(content, str) else content)
@@ -75,6 +82,17 @@ def test_the_results_stay_as_they_were(results):
     assert main(["report", str(results)]) == 0
     assert all(path.read_bytes() == content for path, content in before.items())
     assert json.loads((results / "selection.json").read_text())["score"]["n_rows"] == 20
+
+
+def test_what_the_model_knows_is_its_own(results):
+    assert main(["report", str(results)]) == 0
+    page = (results / "report.html").read_text()
+    facts = json.loads((results / "selection.json").read_text())
+    (results / "selection.json").write_text(json.dumps(facts | {"columns": [1], "score": {}, "stability": "so"}))
+    assert main(["report", str(results)]) == 0
+    # Each figure has an identifier of its own.
+    again = re.sub(_IDENTIFIER, "", (results / "report.html").read_text())
+    assert again == re.sub(_IDENTIFIER, "", page)
 
 
 @pytest.mark.parametrize("module", ["sklearn", "plotly", "jinja2"])

@@ -40,7 +40,7 @@ def _facts(folder: Path) -> dict[str, Any]:
         if facts["task"] in ESTIMATORS and facts["columns"]:
             return dict(facts)
         problem = "other contents"
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, RecursionError, ValueError, KeyError, TypeError) as error:
         problem = str(error)
     raise refusal(
         "folder",

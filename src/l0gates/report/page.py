@@ -26,6 +26,9 @@ except ModuleNotFoundError as missing:
 _PALE = "rgba(128, 128, 128, 0.25)"
 # Dropped columns that a page lists; more of them are counted.
 _DROPPED_SHOWN = 500
+_FACTS = (
+    "data", "target", "event", "groups", "weight", "task", "rows", "missing", "seed", "seconds", "left_out",
+)  # fmt: skip
 _FIGURES = {
     "tradeoff": "The score against the number of columns",
     "importance": "Up to which penalty weight each column stays in",
@@ -45,8 +48,9 @@ def write_report(estimator: Any, file: str | Path, *, facts: Mapping[str, Any] |
     file
         Written whole or not at all; one that is there is replaced.
     facts
-        More of the run than an estimator knows, as ``selection.json`` has it: ``data``, ``target``, ``rows``,
-        ``missing``, ``seed``, ``seconds``, and ``left_out`` in place of the estimator's.
+        More of the run than an estimator knows, as ``selection.json`` has it: ``data``, ``target``, ``event``,
+        ``groups``, ``weight``, ``task``, ``rows``, ``missing``, ``seed``, ``seconds``, and ``left_out`` in place of the
+        estimator's. What else is there the estimator knows.
 
     Returns
     -------
@@ -88,7 +92,8 @@ def write_report(estimator: Any, file: str | Path, *, facts: Mapping[str, Any] |
     if special or not file.parent.is_dir():
         received = f"{file}, which is no file" if special else f"{file}, whose folder is missing"
         raise refusal("file", expected="a file in a folder that is there", received=received, remedy="choose another")
-    write_file(file, render(summary_of(estimator._fitted()) | dict(facts or {}), _figures(estimator)))
+    known = {name: value for name, value in (facts or {}).items() if name in _FACTS}
+    write_file(file, render(summary_of(estimator._fitted()) | known, _figures(estimator)))
     return file
 
 
