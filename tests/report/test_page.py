@@ -153,6 +153,22 @@ def test_of_many_dropped_columns_some_are_counted(regressor):
     assert "and 1,005 more that are dropped." in page
 
 
+def test_thousands_of_kept_columns_are_counted_as_others_are(regressor):
+    summary = summary_of(regressor)
+    kept = {**summary["columns"][1], "kept": True, "rank": 1}
+    page = render({**summary, "columns": [{**kept, "name": f"column {number}"} for number in range(1234)]}, {})
+    assert "1,234 of 1,234" in page
+    assert len(Page(page).rows) == 1 + 1234
+
+
+def test_figures_leave_their_width_to_the_plot(regressor, tmp_path):
+    # A name of 28 letters beside it takes half of a window of 400 pixels.
+    text = write_report(regressor, tmp_path / "page.html").read_text()
+    legends = re.findall(r'"legend":(\{"font":\{"size":12\}[^}]*\})', text)
+    assert len(legends) == 3
+    assert all('"orientation":"h"' in legend and '"yanchor":"bottom"' in legend for legend in legends)
+
+
 def test_errors_that_nobody_knows_are_left_out(regressor):
     summary = summary_of(regressor)
     score = {name: None if name.endswith("error") else value for name, value in summary["score"].items()}

@@ -23,7 +23,7 @@ except ModuleNotFoundError as missing:
     ) from missing
 
 # Legible on white and on black.
-_PALE = "rgba(128, 128, 128, 0.25)"
+_PALE, _GREY = "rgba(128, 128, 128, 0.25)", "rgba(128, 128, 128, 0.9)"
 # Dropped columns that a page lists; more of them are counted.
 _DROPPED_SHOWN = 500
 _FACTS = (
@@ -154,6 +154,9 @@ def _figures(estimator: Any) -> dict[str, str]:
     for name, title in _FIGURES.items():
         figure = getattr(estimator, f"plot_{name}")(template="plotly_white")
         figure.update_layout(paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", title=None)
+        # Beside the plot it would leave no room for it in a narrow window.
+        figure.update_layout(legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"})
+        figure.update_layout(modebar={"bgcolor": "rgba(0,0,0,0)", "color": _GREY, "activecolor": _GREY})
         for axes in (figure.update_xaxes, figure.update_yaxes):
             axes(gridcolor=_PALE, zerolinecolor=_PALE)
         found[title] = figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False})
