@@ -102,10 +102,12 @@ def test_no_column_chosen_has_no_copy():
     assert (selector.redundancy_ == 0).all()
 
 
-def test_hardly_more_rows_than_columns_tell_no_copy_and_say_so():
+def test_too_few_rows_for_the_columns_chosen_tell_no_copy_and_say_so():
     draws = np.random.default_rng(0)
     X = draws.standard_normal((12, 14))
     selector = L0FeatureSelector(**LONGER, always_keep=range(11), keep_copies=0.9)
-    with pytest.warns(UserWarning, match="no copy was kept, as hardly more rows than columns tell none apart: 11 col"):
+    with pytest.warns(
+        UserWarning, match="no copy was kept, as too few rows tell none apart: 11 columns were chosen on 12 rows"
+    ):
         selector.fit(X, draws.standard_normal(12))
     assert np.isnan(selector.redundancy_).all()

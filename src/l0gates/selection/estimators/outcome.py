@@ -111,7 +111,7 @@ class Outcome:
             warn(f"all columns predict far better than those kept {better}: {more}n_features_to_select keeps more")
         if estimator.keep_copies is not None and np.isnan(self._copies.redundancy).any():
             counts = f"{int(self._selection.support.sum())} columns were chosen on {len(self._problem.table)} rows"
-            warn(f"no copy was kept, as hardly more rows than columns tell none apart: {counts}")
+            warn(f"no copy was kept, as too few rows tell none apart: {counts}")
 
     def _row_scores(self, fit: tuple[Refit, int], support: np.ndarray) -> np.ndarray:
         """What each held-out row, or else each row out of fold, adds to the score."""

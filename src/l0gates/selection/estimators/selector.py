@@ -97,7 +97,7 @@ class L0FeatureSelector(GateEstimator):
         What part of each column's variance linear combinations of the columns chosen tell, of a column chosen those of
         the others: an adjusted coefficient of determination, where a gate has several columns (a number and its mark of
         missing values, say) of their variance together. Near 1 for a copy; NaN for columns that were not looked at, and
-        where there are hardly more rows than columns chosen.
+        where the columns chosen leave fewer than 10 degrees of freedom.
     path_ : SelectionPath
         The path of penalty weights.
     candidates_ : Candidates
