@@ -21,14 +21,14 @@ _CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Model:
-    """Networks of all folds on the columns that were kept.
+    """Networks on the columns that were kept.
 
     Attributes
     ----------
     encoder
         Encodes the columns that were kept.
     networks
-        One for each fold; None where no column was kept and the best constant is predicted.
+        One for each fold, or for the last alone; None where no column was kept and the best constant is predicted.
     objective
         The task.
     """
@@ -39,7 +39,13 @@ class Model:
 
     @classmethod
     def of(
-        cls, fitted: Refit, number: int, support: np.ndarray, encoder: TableEncoder, objective: Objective
+        cls,
+        fitted: Refit,
+        number: int,
+        support: np.ndarray,
+        encoder: TableEncoder,
+        objective: Objective,
+        folds: list[int],
     ) -> "Model":
         """The model of one of the sets that were refitted.
 
@@ -53,11 +59,13 @@ class Model:
             Of these columns alone.
         objective
             The task.
+        folds
+            Whose networks predict.
         """
         if not support.any():
             return cls(encoder, None, objective)
         own = np.flatnonzero(support[fitted.columns])
-        return cls(encoder, fitted.networks.lane(number, torch.from_numpy(own)), objective)
+        return cls(encoder, fitted.networks.lane(number, torch.from_numpy(own), folds), objective)
 
     def predict(self, X: object) -> Tensor:
         """The prediction of the networks together, on the CPU, shape (rows, n_outputs)."""

@@ -33,6 +33,19 @@ def test_a_row_inside_several_folds_counts_once_by_its_mean():
     assert once.per_row(values) is values
 
 
+@pytest.mark.parametrize(
+    ("pairs", "expected"),
+    [
+        ([([0, 1], [2]), ([0, 1, 2], [3])], [1]),
+        ([([2, 3], [4]), ([0, 1], [2]), ([0, 3], [5])], [0, 2]),
+        ([([0, 1], [2]), ([0, 3], [1])], [0, 1]),
+        ([([0, 1], [1, 2]), ([0, 2], [3])], [0, 1]),
+    ],
+)
+def test_of_folds_that_learn_from_what_came_before_the_latest_predict(pairs, expected):
+    assert Folds([(np.array(outside), np.array(inside)) for outside, inside in pairs]).predicting == expected
+
+
 def test_batches_come_from_their_own_side_and_every_row_comes():
     folds = Folds([(np.arange(4, 12), np.arange(4)), (np.arange(8), np.arange(8, 12))])
     draws = generator()

@@ -83,10 +83,10 @@ def test_the_kept_modules_are_those_of_the_losses():
             for fold, rows in enumerate(made.folds.inside)
         ]
         np.testing.assert_allclose(torch.cat(losses).numpy(), compared.row_losses[number], rtol=1e-5)
-        alone = fitted.networks.lane(lane, torch.arange(2))
+        alone = fitted.networks.lane(lane, torch.arange(2), [1, 0])
         own = torch.from_numpy(np.flatnonzero(supports[number][fitted.columns]))
         rows = part.rows(made.folds.inside[0])
-        torch.testing.assert_close(alone.fold_outputs(rows[:, own], 0)[0], fitted.networks.fold_outputs(rows, 0)[lane])
+        torch.testing.assert_close(alone.fold_outputs(rows[:, own], 1)[0], fitted.networks.fold_outputs(rows, 0)[lane])
 
 
 @pytest.mark.parametrize(

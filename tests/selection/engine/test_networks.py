@@ -50,8 +50,8 @@ def test_outputs_are_those_of_each_network_for_itself(hidden):
     torch.testing.assert_close(networks.outputs(inputs), expected)
     for fold in range(FOLDS):
         torch.testing.assert_close(networks.fold_outputs(inputs[fold], fold), expected[:, fold])
-        one = networks.lane(1, torch.arange(COLUMNS))
-        torch.testing.assert_close(one.fold_outputs(inputs[fold], fold)[0], expected[1, fold])
+        one = networks.lane(1, torch.arange(COLUMNS), [fold])
+        torch.testing.assert_close(one.fold_outputs(inputs[fold], 0)[0], expected[1, fold])
 
 
 @pytest.mark.parametrize("hidden", [(), (5,), (9, 4)])

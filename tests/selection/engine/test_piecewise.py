@@ -80,6 +80,10 @@ def test_networks_learn_by_it_what_they_do_not_without():
         for fold, rows in enumerate(made.folds.inside)
     ]
     torch.testing.assert_close(torch.cat(losses, 1), fitted.row_losses)
+    rows = part.rows(made.folds.inside[1])
+    alone = fitted.networks.lane(0, torch.arange(1), [1])
+    assert alone.n_folds == 1
+    assert torch.equal(alone.fold_outputs(rows, 0), fitted.networks.fold_outputs(rows, 1))
 
 
 def test_nothing_is_encoded_for_linear_models_own_networks_and_few_rows():

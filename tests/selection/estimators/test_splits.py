@@ -54,6 +54,16 @@ def test_what_comes_later_teaches_nothing_about_what_came_before():
         assert outside.max() < inside.min()
 
 
+def test_the_model_of_a_series_is_not_drawn_back_by_what_the_oldest_rows_alone_taught():
+    """The slope of 2 begins with row 30: least squares on the first 90 rows give nearly 4/3, on the first 30 rows 0."""
+    X = np.random.default_rng(0).standard_normal((N, 2))
+    y = np.where(np.arange(N) < 30, 0, 2 * X[:, 0])
+    settings = LINEAR | {"max_iter": 300, "always_keep": [0], "never_keep": [1]}
+    fitted = L0Regressor(**settings, cv=TimeSeriesSplit(3)).fit(X, y)
+    slope = np.subtract(*fitted.predict([[1.0, 0.0], [0.0, 0.0]]))
+    assert slope == pytest.approx(np.polyfit(X[:90, 0], y[:90], 1)[0], abs=0.1)
+
+
 @pytest.mark.filterwarnings("ignore:The groups parameter is ignored by TimeSeriesSplit")
 def test_the_hold_out_of_a_series_keeps_its_gap_and_its_groups():
     learn, held_out, _ = split(TimeSeriesSplit(3, gap=4), np.int64(30))

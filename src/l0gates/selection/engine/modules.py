@@ -124,12 +124,12 @@ class Modules:
         self._mode(training=True)
         return torch.stack(outputs) + self._constant
 
-    def lane(self, number: int, columns: Tensor) -> "Modules":
-        """The modules of one lane, on its own columns."""
+    def lane(self, number: int, columns: Tensor, folds: list[int]) -> "Modules":
+        """The modules of one lane for some folds, on its own columns."""
         own = Modules.__new__(Modules)
         own._constant, own._generator = self._constant, self._generator
         own._columns = [torch.arange(len(columns), device=self.device)]
-        own.modules = [self.modules[number]]
+        own.modules = [[self.modules[number][fold] for fold in folds]]
         return own
 
     def _all(self) -> list[nn.Module]:

@@ -101,10 +101,11 @@ class Networks:
         self.first, self.first_bias = parameters[:2]
         return self
 
-    def lane(self, number: int, columns: Tensor) -> "Networks":
-        """The networks of one lane, on some of its columns."""
+    def lane(self, number: int, columns: Tensor, folds: list[int]) -> "Networks":
+        """The networks of one lane for some folds, on some of its columns."""
         first, *rest = self.parameters()
-        own = [first[:, columns.to(first.device), number : number + 1], *(part[number : number + 1] for part in rest)]
+        own = [first[folds][:, columns.to(first.device), number : number + 1]]
+        own += [part[number : number + 1, folds] for part in rest]
         return Networks.of([part.clone() for part in own], first.shape[-1] - self.n_hidden)
 
     def outputs(self, inputs: Tensor) -> Tensor:

@@ -105,9 +105,10 @@ class EncodedNetworks:
         """From what :meth:`tensors` gave."""
         return cls(PiecewiseEncoding(*tensors[:4]), Networks.of(tensors[4:], n_outputs))
 
-    def lane(self, number: int, columns: Tensor) -> Self:
-        """Themselves: there is one lane, and it has every column."""
-        return self
+    def lane(self, number: int, columns: Tensor, folds: list[int]) -> "EncodedNetworks":
+        """The networks for some folds; there is one lane, and it has every column."""
+        every = torch.arange(self._networks.first.shape[1], device="cpu")
+        return EncodedNetworks(self._encoding, self._networks.lane(number, every, folds))
 
     def fold_outputs(self, inputs: Tensor, fold: int) -> Tensor:
         """The outputs of one fold's network: (rows, n_columns) to (1, rows, n_outputs)."""

@@ -233,7 +233,8 @@ class Outcome:
 
     def _model(self, fit: tuple[Refit, int], support: np.ndarray) -> Model:
         encoder = self._encoder.restricted(support)
-        return Model.of(*fit, support[self._encoder.groups_], encoder, self._problem.objective)
+        objective, folds = self._problem.objective, self._problem.folds.predicting
+        return Model.of(*fit, support[self._encoder.groups_], encoder, objective, folds)
 
 
 def _why_none(estimator: Any) -> str:
