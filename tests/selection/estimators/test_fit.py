@@ -235,6 +235,8 @@ def test_rows_of_weight_0_are_left_out(cv):
         alone = L0Regressor(**LINEAR, cv=cv).fit(X[used], y[used], sample_weight=weight[used])
         assert np.array_equal(left_out.predict(X), alone.predict(X))
     assert left_out.scores_["n_rows"] == used.sum()
+    held_out = L0Regressor(**LINEAR, test_size=60).fit(X, y, sample_weight=weight)
+    assert 30 < held_out.scores_["n_rows"] < 60
     with pytest.raises(ArgumentError, match="cv: expected rows of weight above 0"):
         L0Regressor(**LINEAR, cv=[(np.arange(0, 240, 3), np.arange(2, 240, 3))]).fit(X, y, sample_weight=weight)
 

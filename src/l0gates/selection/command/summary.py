@@ -83,7 +83,7 @@ def summarize(
     summary = {
         "task": task,
         "seed": seed,
-        "rows": {"learning": len(table.target) - held_out, "held_out": held_out, "groups": n_groups},
+        "rows": {"learning": int(counted.sum()) - held_out, "held_out": held_out, "groups": n_groups},
         **summary_of(estimator),
         "left_out": table.left_out | estimator.left_out_,
         "missing": table.missing(),
