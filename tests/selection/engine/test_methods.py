@@ -70,6 +70,10 @@ def test_halves_agree_on_what_matters():
     assert stability.frequencies.shape == (12,)
     assert set((stability.frequencies * 4).tolist()) <= {0.0, 1.0, 2.0, 3.0, 4.0}
     assert stability.error_bound == stability.mean_chosen**2 / (0.5 * 12)
-    asked, _ = stable(made, 1, strata=None, n_kept=4, step=no_step)
-    assert asked.support.sum() == 4
-    assert asked.support[:3].all()
+    for n_kept in (2, 12):
+        asked, stability = stable(made, 1, strata=None, n_kept=n_kept, step=no_step)
+        assert asked.support.sum() == n_kept
+        assert asked.support[:3].sum() == min(n_kept, 3)
+        # Of columns that were chosen less often the bound says nothing.
+        assert np.isnan(stability.error_bound) == (stability.frequencies[asked.support].min() < stability.cutoff)
+    assert np.isnan(stability.error_bound)

@@ -26,6 +26,11 @@ def test_rows_that_belong_together_are_in_one_half():
         assert strata[first].sum() in (8, 12)
 
 
+def test_no_more_are_false_than_there_are():
+    """Nine of ten chosen on every half: q^2 / (d / 2) would be 16.2."""
+    assert stability_of(np.tile(np.arange(10) < 9, (4, 1))).error_bound == 10
+
+
 def test_the_bound_holds_where_choices_are_pure_noise():
     draws = np.random.default_rng(0)
     false_kept, bounds = [], []

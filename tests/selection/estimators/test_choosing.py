@@ -12,6 +12,7 @@ from torch import nn
 from l0gates import ArgumentError
 from l0gates.selection import L0FeatureSelector, L0Regressor
 from l0gates.selection.engine.checkpoints import Checkpoints
+from l0gates.selection.summary import summary_of
 from selection.estimators.cases import LINEAR, linear
 
 
@@ -269,3 +270,14 @@ def test_knockoffs_that_choose_nothing_are_said_beside_columns_that_stay():
     ):
         fitted = L0FeatureSelector(**LINEAR, fdr=0.1, always_keep=[0]).fit(X, y)
     assert fitted.get_support(indices=True).tolist() == [0]
+
+
+def test_a_number_of_columns_beyond_those_chosen_often_has_no_bound(tmp_path):
+    X, y = linear(n_columns=12)
+    settings = LINEAR | {"max_iter": 150, "stability": 1, "n_features_to_select": 11}
+    fitted = L0Regressor(**settings).fit(X, y)
+    assert np.sort(fitted.stability_.frequencies)[1] < fitted.stability_.cutoff
+    assert np.isnan(fitted.stability_.error_bound)
+    assert summary_of(fitted)["error_bound"] is None
+    fitted.save(tmp_path / "model")
+    assert np.isnan(L0Regressor.load(tmp_path / "model").stability_.error_bound)

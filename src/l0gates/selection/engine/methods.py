@@ -109,6 +109,8 @@ def stable(
     if n_kept is not None:
         order = np.lexsort((path.order().argsort(), -stability.frequencies, ~fixed))
         support = np.isin(np.arange(len(fixed)), order[:n_kept])
+        if (stability.frequencies[support & ~fixed] < stability.cutoff).any():
+            stability = replace(stability, error_bound=np.nan)
     comparison = compare(problem, support[None], step)
     return Selection(support, path, comparison), stability
 

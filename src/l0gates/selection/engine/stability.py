@@ -26,7 +26,8 @@ class Stability:
         How many groups were chosen on a half, on average.
     error_bound
         The expected number of false groups kept is at most this, if false groups are exchangeable and chosen no more
-        often than at random: q^2 / ((2 cutoff - 1) d) with q chosen of d.
+        often than at random: q^2 / ((2 cutoff - 1) d) with q chosen of d, or d where that is less. NaN where groups
+        are kept that were chosen less often than ``cutoff``, of which it says nothing.
     """
 
     frequencies: np.ndarray
@@ -47,7 +48,8 @@ def stability_of(chosen: np.ndarray, cutoff: float = CUTOFF) -> Stability:
     """
     frequencies = chosen.mean(0)
     mean_chosen = float(chosen.sum(1).mean())
-    return Stability(frequencies, cutoff, mean_chosen, mean_chosen**2 / ((2 * cutoff - 1) * chosen.shape[1]))
+    bound = mean_chosen**2 / ((2 * cutoff - 1) * chosen.shape[1])
+    return Stability(frequencies, cutoff, mean_chosen, min(bound, float(chosen.shape[1])))
 
 
 def complementary_halves(
