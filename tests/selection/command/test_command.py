@@ -409,6 +409,13 @@ def named_table(tmp_path, *names):
     return path
 
 
+def test_columns_that_are_not_printed_are_in_the_file(tmp_path, capsys):
+    path = named_table(tmp_path, *(f"column {number}" for number in range(25)), "y")
+    assert main(["select", str(path), "--target", "y", "--n-features-to-select", "1", "--out", str(tmp_path)]) == 0
+    assert "and 4 more that are dropped (listed in the selection.json of --out DIR)\n" in capsys.readouterr().out
+    assert len(json.loads((tmp_path / "selection.json").read_text())["columns"]) == 25
+
+
 def test_control_characters_and_emoji_codes_in_names_are_shown_as_they_are(tmp_path, capsys):
     path = named_table(tmp_path, "\x1b[31mred", "two\nlines", ":x:", "y")
     assert main(["select", str(path), "--target", "y"]) == 0

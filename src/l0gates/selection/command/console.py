@@ -88,7 +88,9 @@ def print_summary(summary: dict[str, Any]) -> None:
         table.add_row(name, p, redundancy, mark, style=style)
     console.print(table)
     if len(shown) < len(columns):
-        console.print(f"... and {len(columns) - len(shown):,} more that are dropped (--out DIR lists them)")
+        console.print(
+            f"... and {len(columns) - len(shown):,} more that are dropped (listed in the selection.json of --out DIR)"
+        )
     for remark in remarks(summary, keep_copies="--keep-copies 0.9"):
         console.print(remark)
     never = len(set(summary["never_keep"] or ()))
