@@ -113,9 +113,8 @@ def _check_device(device: Any) -> None:
 
 def _check_choosing(estimator: Any) -> None:
     wanted = estimator.n_features_to_select
-    if isinstance(wanted, str):
-        check_choice("n_features_to_select", wanted, ("auto",))
-    elif not _is_part(wanted) and not (_is_integer(wanted) and wanted == 0):
+    known = wanted == "auto" if isinstance(wanted, str) else _is_part(wanted) or (_is_integer(wanted) and wanted == 0)
+    if not known:
         _refuse("n_features_to_select", '"auto", an integer >= 0 or a fraction in (0, 1)', wanted, 'use "auto"')
     rate = estimator.fdr
     if rate is not None and not (isinstance(rate, numbers.Real) and 0 < float(rate) < 1):
