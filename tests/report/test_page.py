@@ -103,6 +103,7 @@ def test_the_page_holds_the_numbers_of_the_summary_and_needs_no_network(regresso
         ({"never_keep": np.arange(6) == 3}, "<dt>never_keep</dt><dd>x3</dd>"),
         ({"fdr": 0.9}, "Chosen at a false discovery rate of 0.9, by knockoffs."),
         ({"stability": 1}, "The expected number of false columns among those kept is"),
+        ({"keep_copies": 0.0001}, "<td>as a copy</td>"),
         ({"keep_copies": 0.9}, "Columns of which those tell 90% are kept as well."),
         ({"always_keep": [0, 2], "never_keep": np.array([3])}, "<dt>always_keep</dt><dd>0, 2</dd>"),
         ({"test_size": 0.2}, "Scored held out, on 24 rows."),

@@ -23,9 +23,9 @@ def summary_of(estimator: Any) -> dict[str, Any]:
     -------
     dict
         The version as ``l0gates``; how to choose, by parameter; ``columns`` (name, active probability, redundancy,
-        rank, kept); ``left_out`` (names by reason); ``score`` (with all columns, with those kept, the paired difference
-        and the standard error of each, null where it has none; on which ``rows``, and how many, ``n_rows``); with
-        ``stability`` the ``error_bound``.
+        rank, kept, kept as a copy); ``left_out`` (names by reason); ``score`` (with all columns, with those kept, the
+        paired difference and the standard error of each, null where it has none; on which ``rows``, and how many,
+        ``n_rows``); with ``stability`` the ``error_bound``.
     """
     scores = estimator.scores_
     summary = {
@@ -69,7 +69,7 @@ def by_rank(summary: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _columns(estimator: Any) -> list[dict[str, Any]]:
-    found = (estimator.active_probs_, estimator.redundancy_, estimator.ranking_, estimator.support_)
+    found = (estimator.active_probs_, estimator.redundancy_, estimator.ranking_, estimator.support_, estimator.copies_)
     return [
         {
             "name": str(name),
@@ -77,8 +77,9 @@ def _columns(estimator: Any) -> list[dict[str, Any]]:
             "redundancy": _finite(float(redundancy)),
             "rank": int(rank),
             "kept": bool(kept),
+            "copy": bool(copy),
         }
-        for name, p, redundancy, rank, kept in zip(estimator._names(), *found, strict=True)
+        for name, p, redundancy, rank, kept, copy in zip(estimator._names(), *found, strict=True)
     ]
 
 

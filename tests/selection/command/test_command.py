@@ -218,10 +218,12 @@ def test_copies_are_named_and_kept_where_they_are_asked_for(houses, tmp_path, ca
     said = "dropped column says again what those kept say (redundancy 0.9 and above): --keep-copies 0.9 keeps it too."
     assert said in " ".join(capsys.readouterr().out.split())
     assert main([*command, "--keep-copies", "0.9"]) == 0
-    assert "says again" not in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "says again" not in printed
+    assert [line.split()[-1] for line in printed.splitlines() if line.startswith(("size", "again"))] == ["yes", "copy"]
     written = json.loads((tmp_path / "selection.json").read_text())
     assert written["keep_copies"] == 0.9
-    assert {c["name"] for c in written["columns"] if c["kept"]} == {"size", "again"}
+    assert {c["name"]: c["copy"] for c in written["columns"] if c["kept"]} == {"size": False, "again": True}
     assert L0Regressor.load(tmp_path / "model").get_feature_names_out().tolist() == ["size", "again"]
 
 

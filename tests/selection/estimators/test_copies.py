@@ -23,6 +23,7 @@ def test_copies_are_kept_where_they_are_asked_for(asked, kept):
     X, y = with_copies()
     regressor = L0Regressor(**LONGER, keep_copies=asked).fit(X, y)
     assert regressor.get_support(indices=True).tolist() == kept
+    assert np.flatnonzero(regressor.copies_).tolist() == kept[2:]
     assert (regressor.redundancy_[[6, 7]] > 0.94).all()
     assert 0.3 < regressor.redundancy_[8] < 0.7
     assert (regressor.redundancy_[[0, 1, 2, 3, 4, 5]] < 0.15).all()

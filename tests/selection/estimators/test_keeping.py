@@ -27,7 +27,7 @@ def mixed():
 
 def same(one, other):
     """Whether two fitted estimators agree in all that a fit leaves."""
-    for name in ("support_", "ranking_", "active_probs_", "redundancy_"):
+    for name in ("support_", "ranking_", "active_probs_", "redundancy_", "copies_"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     for name in ("path_", "candidates_"):
         pd.testing.assert_frame_equal(getattr(one, name).to_frame(), getattr(other, name).to_frame())

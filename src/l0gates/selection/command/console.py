@@ -82,7 +82,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     table.add_column("kept")
     for column in shown:
         style = "bold" if column["kept"] else "dim"
-        mark = "yes" if column["kept"] else "no"
+        mark = "copy" if column["copy"] else "yes" if column["kept"] else "no"
         redundancy = "" if column["redundancy"] is None else f"{column['redundancy']:.2f}"
         name, p = Text(escaped(column["name"])), f"{column['active_probability']:.3f}"
         table.add_row(name, p, redundancy, mark, style=style)

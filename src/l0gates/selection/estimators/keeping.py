@@ -22,7 +22,7 @@ from .notes import warn
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure  # type: ignore[import-untyped]
 
-_ARRAYS = ("support_", "ranking_", "active_probs_", "redundancy_")
+_ARRAYS = ("support_", "ranking_", "active_probs_", "redundancy_", "copies_")
 _RECORDS = {"path_": SelectionPath, "candidates_": Candidates, "knockoffs_": Knockoffs, "stability_": Stability}
 
 

@@ -66,6 +66,7 @@ class Outcome:
         estimator.active_probs_ = self._by_column(self._active_probs())
         estimator.ranking_ = self._ranking()
         estimator.redundancy_ = self._by_column(self._copies.redundancy, other=np.nan)
+        estimator.copies_ = self._by_column(self._copies.kept)
         estimator.candidates_ = self._candidates()
         estimator.path_ = self._path(estimator.candidates_)
         estimator.n_iter_, estimator.left_out_ = self._n_iter(), self._encoder.dropped_

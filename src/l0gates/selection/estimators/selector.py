@@ -98,6 +98,8 @@ class L0FeatureSelector(GateEstimator):
         the others: an adjusted coefficient of determination, where a gate has several columns (a number and its mark of
         missing values, say) of their variance together. Near 1 for a copy; NaN for columns that were not looked at, and
         where the columns chosen leave fewer than 10 degrees of freedom.
+    copies_ : ndarray of shape (n_features,)
+        Which of the columns kept are there as copies of those chosen.
     path_ : SelectionPath
         The path of penalty weights.
     candidates_ : Candidates
