@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .ablation import ablated
 from .association import associated
 from .choice import choose, distinct_sets, promising, spread, thinned
 from .criterion import extended_bic
@@ -53,6 +54,11 @@ class Comparison:
             np.concatenate([self.ebic, other.ebic]),
             self.fits + other.fits,
         )
+
+    def without(self, sets: np.ndarray) -> "Comparison":
+        """Some of the sets taken out, bool, shape (n_sets,)."""
+        fits = [fit for fit, out in zip(self.fits, sets, strict=True) if not out]
+        return Comparison(self.supports[~sets], self.row_losses[~sets], self.ebic[~sets], fits)
 
     def number(self, support: np.ndarray) -> int:
         """The number of a set, bool, shape (n_groups,)."""
@@ -233,4 +239,19 @@ def _by_criterion(problem: Problem, path: Path, criterion: str, step: Callable[[
         best = choose(criterion, comparison.supports, comparison.ebic, comparison.row_losses)
         if (comparison.supports[best] == support).all():
             break
+    comparison = _without_useless(problem, criterion, comparison, best)
+    best = choose(criterion, comparison.supports, comparison.ebic, comparison.row_losses)
     return Selection(comparison.supports[best], path, comparison, problem.design_effects)
+
+
+def _without_useless(problem: Problem, criterion: str, comparison: Comparison, best: int) -> Comparison:
+    """The sets compared, and the best one without the columns that its own networks do as well without."""
+    found = ablated(problem, criterion, *comparison.fits[best], comparison.supports[best])
+    if found is None:
+        return comparison
+    support, fitted = found
+    same = (comparison.supports == support).all(1)
+    if same.any():
+        comparison = comparison.without(same)
+    ebic = extended_bic(problem, fitted.row_losses, support[None])
+    return comparison.joined(Comparison(support[None], fitted.row_losses.numpy(), ebic, [(fitted, 0)]))
