@@ -4,7 +4,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .choice import choose
 from .criterion import extended_bic
 from .networks import Networks
 from .problem import Problem
@@ -18,7 +17,8 @@ def ablated(
 
     A refit of a smaller set draws its weights anew, and with many rows the chance in that outweighs the price of a
     column. The networks at hand with a column at its mean, which is 0, are networks of the smaller set as well, and
-    differ by that column alone. One group goes after the other, each the one whose absence the criterion favours most.
+    differ by that column alone. Of the groups without which alone the criterion favours the set one goes after the
+    other, the most favoured first, while it does.
 
     Parameters
     ----------
@@ -44,21 +44,35 @@ def ablated(
     networks = fitted.networks.lane(number, torch.from_numpy(own), list(range(len(problem.folds))))
     part = problem.table.restricted(torch.from_numpy(fitted.columns[own]))
     rows = [part.rows(inside) for inside in problem.folds.inside]
-    kept, losses = support, _row_losses(problem, networks, rows, support[groups[own]])
-    while True:
-        free = np.flatnonzero(kept & ~fixed)
-        supports = np.concatenate([kept[None], kept & (np.arange(len(kept)) != free[:, None])])
-        held = [_row_losses(problem, networks, rows, each[groups[own]]) for each in supports[1:]]
-        compared = torch.stack([losses, *held])
-        best = choose(criterion, supports, extended_bic(problem, compared, supports), compared.numpy())
-        if best == 0:
-            break
-        kept, losses = supports[best], compared[best]
+
+    def judged(each: np.ndarray) -> tuple[float, Tensor]:
+        losses = _row_losses(problem, networks, rows, each[groups[own]])
+        by_ebic = criterion == "ebic"
+        worth = extended_bic(problem, losses.unsqueeze(0), each[None])[0] if by_ebic else losses.mean()
+        return float(worth), losses
+
+    kept, (worth, losses) = support, judged(support)
+    free = np.flatnonzero(support & ~fixed)
+    alone = np.array([judged(_without(support, group))[0] for group in free])
+    # These alone: with hundreds of columns each round would try hundreds of sets.
+    useless, before = [int(free[place]) for place in alone.argsort(kind="stable") if alone[place] <= worth], -1
+    while len(useless) not in (0, before):
+        before = len(useless)
+        for group in list(useless):
+            lower, own_losses = judged(_without(kept, group))
+            if lower <= worth:
+                kept, worth, losses = _without(kept, group), lower, own_losses
+                useless.remove(group)
     if (kept == support).all():
         return None
     left = np.flatnonzero(kept[groups])
     networks = fitted.networks.lane(number, torch.from_numpy(left), list(range(len(problem.folds))))
     return kept, Refit(losses.unsqueeze(0), fitted.hidden, fitted.columns[left], networks)
+
+
+def _without(support: np.ndarray, group: int) -> np.ndarray:
+    """A set without one of its groups."""
+    return np.asarray(support & (np.arange(len(support)) != group))
 
 
 def _row_losses(problem: Problem, networks: Networks, rows: list[Tensor], held: np.ndarray) -> Tensor:
