@@ -52,10 +52,10 @@ def ablated(
         return float(worth), losses
 
     kept, (worth, losses) = support, judged(support)
-    free = np.flatnonzero(support & ~fixed)
+    free = np.flatnonzero(support & ~fixed).tolist()
     alone = np.array([judged(_without(support, group))[0] for group in free])
     # These alone: with hundreds of columns each round would try hundreds of sets.
-    useless, before = [int(free[place]) for place in alone.argsort(kind="stable") if alone[place] <= worth], -1
+    useless, before = [free[place] for place in alone.argsort(kind="stable") if alone[place] <= worth], -1
     while len(useless) not in (0, before):
         before = len(useless)
         for group in list(useless):
