@@ -107,7 +107,7 @@ def render(summary: Mapping[str, Any], figures: Mapping[str, str]) -> str:
     figures
         HTML by title.
     """
-    columns = by_rank(dict(summary))
+    columns = by_rank(summary)
     kept = [column for column in columns if column["kept"]]
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
@@ -118,7 +118,7 @@ def render(summary: Mapping[str, Any], figures: Mapping[str, str]) -> str:
         kept=kept,
         columns=columns[: len(kept) + _DROPPED_SHOWN],
         n_columns=len(columns),
-        remarks=list(remarks(dict(summary), keep_copies="keep_copies=0.9")),
+        remarks=list(remarks(summary, keep_copies="keep_copies=")),
         figures=figures,
         plotly=get_plotlyjs() if figures else "",
     )

@@ -2,7 +2,7 @@
 
 import math
 import numbers
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ def summary_of(estimator: Any) -> dict[str, Any]:
     return summary
 
 
-def remarks(summary: dict[str, Any], *, keep_copies: str) -> Iterator[str]:
+def remarks(summary: Mapping[str, Any], *, keep_copies: str) -> Iterator[str]:
     """What a reader may wonder at in columns that are dropped, where their number was not asked for.
 
     Parameters
@@ -48,7 +48,7 @@ def remarks(summary: dict[str, Any], *, keep_copies: str) -> Iterator[str]:
     summary
         As :func:`summary_of` gives it.
     keep_copies
-        How the parameter of this name is set where the reader is.
+        How the parameter of this name is set where the reader is, up to its value.
     """
     if summary["n_features_to_select"] != "auto" or summary["fdr"] is not None:
         return
@@ -59,11 +59,11 @@ def remarks(summary: dict[str, Any], *, keep_copies: str) -> Iterator[str]:
     if copies and summary["keep_copies"] is None:
         yield (
             f"{copies:,} dropped {'column says' if copies == 1 else 'columns say'} again what those kept say "
-            f"(redundancy {_COPY} and above): {keep_copies} keeps {'it' if copies == 1 else 'them'} too."
+            f"(redundancy {_COPY} and above): {keep_copies}{_COPY} keeps {'it' if copies == 1 else 'them'} too."
         )
 
 
-def by_rank(summary: dict[str, Any]) -> list[dict[str, Any]]:
+def by_rank(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The columns of a summary, those kept first, then the last that closed."""
     return sorted(summary["columns"], key=lambda column: (column["rank"], -column["active_probability"]))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, chi2_contingency, f_oneway, kstest
 
-from l0gates.selection.engine import association
+from l0gates.selection.engine import table
 from l0gates.selection.engine.association import _slopes, associated, score_tests
 from selection.engine.problems import factors, linear, problem
 
@@ -92,6 +92,6 @@ def test_the_table_is_read_in_parts(monkeypatch):
     X, y = linear()
     made = problem(X, y, groups=[0, 1, 2, 3, 0, 4, 4, 4])
     expected = rao_tests(made)
-    monkeypatch.setattr(association, "_READ", 100)
+    monkeypatch.setattr(table, "_READ", 100)
     for found, whole in zip(rao_tests(made), expected, strict=True):
         np.testing.assert_allclose(found, whole, rtol=1e-9)

@@ -68,7 +68,7 @@ def test_categories_are_told_as_often_as_goodman_and_kruskal_say():
 def test_a_table_read_in_parts_gives_the_same(monkeypatch):
     X, y = linear()
     whole = redundancy(problem(X, y), mask(8, 0, 2))
-    monkeypatch.setattr("l0gates.selection.engine.copies._READ", 8 * 7)
+    monkeypatch.setattr("l0gates.selection.engine.table._READ", 8 * 7)
     np.testing.assert_allclose(redundancy(problem(X, y), mask(8, 0, 2)), whole, atol=1e-12)
 
 

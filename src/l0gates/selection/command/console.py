@@ -91,7 +91,7 @@ def print_summary(summary: dict[str, Any]) -> None:
         console.print(
             f"... and {len(columns) - len(shown):,} more that are dropped (listed in the selection.json of --out DIR)"
         )
-    for remark in remarks(summary, keep_copies="--keep-copies 0.9"):
+    for remark in remarks(summary, keep_copies="--keep-copies "):
         console.print(remark)
     never = len(set(summary["never_keep"] or ()))
     console.print(_score_lines(summary, len(kept), len(columns) - never))

@@ -7,7 +7,7 @@ from torch import Tensor
 from .criterion import extended_bic
 from .networks import Networks
 from .problem import Problem
-from .refit import Refit
+from .refit import Refit, losses_out_of_fold
 
 
 def ablated(
@@ -43,12 +43,11 @@ def ablated(
     own = np.flatnonzero(support[groups])
     networks = fitted.networks.lane(number, torch.from_numpy(own), list(range(len(problem.folds))))
     part = problem.table.restricted(torch.from_numpy(fitted.columns[own]))
-    rows = [part.rows(inside) for inside in problem.folds.inside]
 
     def judged(each: np.ndarray) -> tuple[float, Tensor]:
-        losses = _row_losses(problem, networks, rows, each[groups[own]])
-        by_ebic = criterion == "ebic"
-        worth = extended_bic(problem, losses.unsqueeze(0), each[None])[0] if by_ebic else losses.mean()
+        mask = torch.from_numpy(each[groups[own]]).to(part.device)
+        losses = losses_out_of_fold(networks, part.encoded(mask.mul), problem.objective, problem.folds).cpu()
+        worth = extended_bic(problem, losses, each[None])[0] if criterion == "ebic" else losses.mean()
         return float(worth), losses
 
     kept, (worth, losses) = support, judged(support)
@@ -67,30 +66,9 @@ def ablated(
         return None
     left = np.flatnonzero(kept[groups])
     networks = fitted.networks.lane(number, torch.from_numpy(left), list(range(len(problem.folds))))
-    return kept, Refit(losses.unsqueeze(0), fitted.hidden, fitted.columns[left], networks)
+    return kept, Refit(losses, fitted.hidden, fitted.columns[left], networks)
 
 
 def _without(support: np.ndarray, group: int) -> np.ndarray:
     """A set without one of its groups."""
     return np.asarray(support & (np.arange(len(support)) != group))
-
-
-def _row_losses(problem: Problem, networks: Networks, rows: list[Tensor], held: np.ndarray) -> Tensor:
-    """The loss of rows out of fold with some columns alone, the others at 0: shape (n_rows,).
-
-    Parameters
-    ----------
-    problem
-        The task and the folds.
-    networks
-        Of one lane.
-    rows
-        Those inside each fold, shape (rows, n_columns).
-    held
-        The columns that stay, bool, shape (n_columns,).
-    """
-    mask, found = torch.from_numpy(held).to(rows[0]), []
-    for fold, (inside, numbers) in enumerate(zip(rows, problem.folds.inside, strict=True)):
-        outputs = networks.fold_outputs(inside * mask, fold)
-        found.append(problem.objective.row_losses(outputs, numbers.to(inside.device))[0])
-    return problem.folds.per_row(torch.cat(found, -1)).cpu()

@@ -9,8 +9,6 @@ from .problem import Problem
 
 # The false discovery rate at which a column counts as associated.
 _RATE = 0.1
-# Numbers of the table that are read at a time.
-_READ = 2**22
 
 
 def associated(problem: Problem) -> np.ndarray:
@@ -79,13 +77,13 @@ def _moments(
     sums = [np.zeros((*each.shape, 1)) for each in members]
     products = [np.zeros((*each.shape, each.shape[1])) for each in members]
     shared = [np.zeros((*each.shape, directions.shape[1])) for each in members]
-    for rows in torch.arange(n_rows, device="cpu").split(max(1, _READ // problem.table.n_columns)):
-        part = problem.table.rows(rows).cpu().double().numpy()
+    for numbers, rows in problem.table.parts():
+        part = rows.cpu().double().numpy()
         for number, each in enumerate(members):
             columns = part[:, each].transpose(1, 2, 0)
             sums[number] += columns.sum(-1, keepdims=True)
             products[number] += columns @ columns.swapaxes(-1, -2)
-            shared[number] += columns @ directions[rows.numpy()]
+            shared[number] += columns @ directions[numbers.numpy()]
     centred = [each - total * total.swapaxes(-1, -2) / n_rows for each, total in zip(products, sums, strict=True)]
     return list(zip(centred, shared, strict=True))
 

@@ -11,9 +11,6 @@ from .criterion import extended_bic
 from .problem import Problem
 from .refit import refit
 
-# Rows at a time where all are looked at once.
-_ROWS = 8192
-
 
 def intraclass_correlation(values: np.ndarray, groups: np.ndarray) -> float:
     """The part of the variance that lies between groups, estimated by the analysis of variance, in [0, 1].
@@ -114,8 +111,8 @@ def constant_gates(problem: Problem, together: np.ndarray) -> np.ndarray:
     _, first, numbers = np.unique(together, return_index=True, return_inverse=True)
     firsts = torch.from_numpy(first[numbers])
     same = torch.ones(problem.table.n_columns, dtype=torch.bool, device=problem.table.device)
-    for rows in torch.arange(len(problem.table), device="cpu").split(_ROWS):
-        same &= (problem.table.rows(rows) == problem.table.rows(firsts[rows])).all(0)
+    for rows, part in problem.table.parts():
+        same &= (part == problem.table.rows(firsts[rows])).all(0)
     varying = problem.groups[~same].cpu().numpy()
     return ~np.isin(np.arange(len(problem.fixed)), varying)
 

@@ -103,7 +103,7 @@ def refit(
         networks.teach(part.rows(rows[step % _DRAWN]), slopes[step % _DRAWN], held=held)
         optimizer.step()
         if (step + 1) % max(1, training.refit_iter // _CHECKPOINTS) == 0:
-            current = _out_of_fold(networks, part, objective, folds)
+            current = losses_out_of_fold(networks, part, objective, folds)
             better = current.mean(-1) < best.mean(-1)
             best = torch.where(better.unsqueeze(1), current, best)
             kept = networks.keep_better(kept, better)
@@ -147,7 +147,7 @@ def refit_encoded(problem: Problem, support: np.ndarray, *, progress: Callable[[
     return replace(fitted, columns=columns, networks=EncodedNetworks(encoding, cast(Networks, fitted.networks)))
 
 
-def _out_of_fold(networks: Networks | Modules, part: Table, objective: Objective, folds: Folds) -> Tensor:
+def losses_out_of_fold(networks: Networks | Modules, part: Table, objective: Objective, folds: Folds) -> Tensor:
     """The loss of each row under the networks that have not seen it: (n_sets, n_rows)."""
     losses = []
     for fold, rows in enumerate(folds.inside):

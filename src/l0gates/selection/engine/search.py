@@ -250,8 +250,6 @@ def _without_useless(problem: Problem, criterion: str, comparison: Comparison, b
     if found is None:
         return comparison
     support, fitted = found
-    same = (comparison.supports == support).all(1)
-    if same.any():
-        comparison = comparison.without(same)
+    comparison = comparison.without((comparison.supports == support).all(1))
     ebic = extended_bic(problem, fitted.row_losses, support[None])
     return comparison.joined(Comparison(support[None], fitted.row_losses.numpy(), ebic, [(fitted, 0)]))

@@ -2,7 +2,7 @@
 
 import copy
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Self
 
 import numpy as np
@@ -13,6 +13,8 @@ from torch import Tensor
 _IN_MEMORY = 512 * 2**20
 # Rows at a time where all are read once.
 _DIGESTED = 8192
+# Numbers at a time where all rows are read for sums over them.
+_READ = 2**22
 
 
 class Table:
@@ -72,6 +74,11 @@ class Table:
         if self._encoding is not None:
             picked = self._encoding(picked)
         return picked.view(*numbers.shape, picked.shape[1])
+
+    def parts(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """All rows, some at a time: their numbers, and the rows as :meth:`rows` gives them."""
+        for numbers in torch.arange(len(self), device="cpu").split(max(1, _READ // max(self.n_columns, 1))):
+            yield numbers, self.rows(numbers)
 
     def encoded(self, encoding: Callable[[Tensor], Tensor]) -> Self:
         """The table whose rows are encoded, (rows, n_columns) to (rows, more), whenever they are read."""

@@ -81,7 +81,7 @@ class Outcome:
         kept_rows = self._row_scores(kept, selection.support)
         all_rows = self._row_scores(everything, np.ones_like(selection.support))
         scored = self._prepared.held_out if len(self._prepared.held_out) else self._inside
-        counted = np.ones(len(scored)) if self._prepared.weight is None else self._prepared.weight[scored] > 0
+        weight = _at(self._prepared.weight, scored)
         scores = {
             name: self._summary(rows, scored)
             for name, rows in (("kept", kept_rows), ("all", all_rows), ("difference", kept_rows - all_rows))
@@ -89,7 +89,7 @@ class Outcome:
         estimator.scores_ = {
             "name": self._problem.objective.score_name,
             "rows": "held out" if len(self._prepared.held_out) else "out of fold",
-            "n_rows": int(counted.sum()),
+            "n_rows": len(scored) if weight is None else int((weight > 0).sum()),
             **{name: score for name, (score, _) in scores.items()},
             **{f"{name}_error": error for name, (_, error) in scores.items()},
         }
