@@ -150,9 +150,11 @@ def _add_choosing(select: argparse.ArgumentParser) -> None:
     )
     choosing.add_argument(
         "--keep-copies",
-        type=float,
+        type=_copies,
+        default="auto",
         metavar="PART",
-        help="beside those chosen, columns of whose variance they tell at least this part, .9 say",
+        help="beside those chosen, columns of whose variance they tell at least this part, or none; auto keeps those "
+        "of .9 where models predict better with them (default: %(default)s)",
     )
     for part, which in (
         ("always", "a column to keep whatever it adds"),
@@ -168,6 +170,15 @@ def _count(text: str) -> int | float | str:
         return int(text) if text.strip().isdecimal() else float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected a number of columns, or a fraction; received {text!r}") from None
+
+
+def _copies(text: str) -> float | str | None:
+    if text == "auto" or text.lower() == "none":
+        return text if text == "auto" else None
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected auto, none or a part of the variance; received {text!r}") from None
 
 
 def _seed(text: str) -> int:

@@ -145,7 +145,9 @@ def _how(summary: Mapping[str, Any]) -> str:
     else:
         way = "by the lowest loss on rows that a model has not seen"
     copies = summary["keep_copies"]
-    return f"Chosen {way}." + (f" Columns of which those tell {100 * copies:g}% are kept as well." if copies else "")
+    if copies is None or copies == "auto":
+        return f"Chosen {way}."
+    return f"Chosen {way}. Columns of which those tell {100 * copies:g}% are kept as well."
 
 
 def _figures(estimator: Any) -> dict[str, str]:

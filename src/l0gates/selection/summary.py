@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
+from .engine.redundancy import COPY
 
 # Parameters that say how to choose.
 CHOOSING = ("criterion", "n_features_to_select", "fdr", "stability", "keep_copies", "always_keep", "never_keep")
 _SCORE = ("name", "all", "kept", "all_error", "kept_error", "difference", "difference_error", "rows", "n_rows")
-# Of a dropped column: the redundancy from which on it is called a copy.
-_COPY = 0.9
 
 
 def summary_of(estimator: Any) -> dict[str, Any]:
@@ -55,11 +54,27 @@ def remarks(summary: Mapping[str, Any], *, keep_copies: str) -> Iterator[str]:
     dropped = [column for column in summary["columns"] if not column["kept"]]
     if not summary["stability"] and any(column["active_probability"] > 0.5 for column in dropped):
         yield "Gates of dropped columns may stay open: what was kept predicts as well without them."
-    copies = sum((column["redundancy"] or 0) >= _COPY for column in dropped)
-    if copies and summary["keep_copies"] is None:
+    yield from _remarks_on_copies(summary, dropped, keep_copies)
+
+
+def _remarks_on_copies(summary: Mapping[str, Any], dropped: list[dict[str, Any]], keep_copies: str) -> Iterator[str]:
+    """What there is to say where the parameter was not set to a part of the variance."""
+    auto, again = summary["keep_copies"] == "auto", f"(redundancy {COPY} and above)"
+    if not auto and summary["keep_copies"] is not None:
+        return
+    copies = sum((column["redundancy"] or 0) >= COPY for column in dropped)
+    if copies:
+        say, them = ("column says", "it") if copies == 1 else ("columns say", "them")
+        worse = ", and models predict no better with " + them if auto and not summary["stability"] else ""
         yield (
-            f"{copies:,} dropped {'column says' if copies == 1 else 'columns say'} again what those kept say "
-            f"(redundancy {_COPY} and above): {keep_copies}{_COPY} keeps {'it' if copies == 1 else 'them'} too."
+            f"{copies:,} dropped {say} again what those kept say {again}{worse}: {keep_copies}{COPY} keeps {them} too."
+        )
+    kept = sum(column["copy"] for column in summary["columns"])
+    if kept:
+        says, them = ("says", "it") if kept == 1 else ("say", "them")
+        yield (
+            f"{kept:,} of those kept {says} again what the others say {again}, but models predict better with {them}: "
+            f"{keep_copies}None drops {them}."
         )
 
 

@@ -215,8 +215,14 @@ def test_copies_are_named_and_kept_where_they_are_asked_for(houses, tmp_path, ca
     frame.with_columns(again=frame["size"] + 5 * draws.normal(size=200)).write_csv(tmp_path / "copies.csv")
     command = ["select", str(tmp_path / "copies.csv"), "--target", "price", "--out", str(tmp_path)]
     assert main(command) == 0
-    said = "dropped column says again what those kept say (redundancy 0.9 and above): --keep-copies 0.9 keeps it too."
-    assert said in " ".join(capsys.readouterr().out.split())
+    again = "1 dropped column says again what those kept say (redundancy 0.9 and above)"
+    keeps = ": --keep-copies 0.9 keeps it too."
+    worse = ", and models predict no better with it"
+    assert again + worse + keeps in " ".join(capsys.readouterr().out.split())
+    assert json.loads((tmp_path / "selection.json").read_text())["keep_copies"] == "auto"
+    assert main([*command, "--keep-copies", "None"]) == 0
+    assert again + keeps in " ".join(capsys.readouterr().out.split())
+    assert json.loads((tmp_path / "selection.json").read_text())["keep_copies"] is None
     assert main([*command, "--keep-copies", "0.9"]) == 0
     printed = capsys.readouterr().out
     assert "says again" not in printed
@@ -225,6 +231,21 @@ def test_copies_are_named_and_kept_where_they_are_asked_for(houses, tmp_path, ca
     assert written["keep_copies"] == 0.9
     assert {c["name"]: c["copy"] for c in written["columns"] if c["kept"]} == {"size": False, "again": True}
     assert L0Regressor.load(tmp_path / "model").get_feature_names_out().tolist() == ["size", "again"]
+
+
+def test_copies_that_help_are_kept_and_named(houses, tmp_path, capsys, monkeypatch):
+    longer = {"regression": lambda **parameters: L0Regressor(max_iter=300, hidden_layer_sizes=(), **parameters)}
+    monkeypatch.setattr(summary, "ESTIMATORS", longer)
+    monkeypatch.setattr("l0gates.selection.engine.copies._help", lambda *_: True)
+    draws = np.random.default_rng(1)
+    frame = pl.read_csv(houses).with_columns(pl.col("size").fill_null(100))
+    frame.with_columns(again=frame["size"] + 5 * draws.normal(size=200)).write_csv(tmp_path / "copies.csv")
+    assert main(["select", str(tmp_path / "copies.csv"), "--target", "price", "--out", str(tmp_path)]) == 0
+    said = (
+        "1 of those kept says again what the others say (redundancy 0.9 and above), but models predict better with it: "
+        "--keep-copies None drops it."
+    )
+    assert said in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_demo_adds_shuffled_copies_that_it_names(capsys, tmp_path):

@@ -5,97 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from sklearn.linear_model import LinearRegression
 
-from l0gates.selection.engine.copies import redundancy, with_copies
+from l0gates.selection.engine.copies import with_copies
 from l0gates.selection.engine.criterion import search_charge
 from l0gates.selection.engine.search import Selection, compare, search, train_path
-from l0gates.selection.engine.table import Table
 from selection.engine.problems import linear, no_step, problem
 
 
 def mask(length, *numbers):
     return np.isin(np.arange(length), numbers)
-
-
-def unscaled(X, groups):
-    """A problem on columns that are not standardised, as categories and marks of missing values are."""
-    return replace(problem(X, X[:, 0], groups=groups), table=Table(torch.from_numpy(X.astype(np.float32))))
-
-
-def explained(X, columns, inputs):
-    """The adjusted coefficient of determination, of the columns' variance together, by least squares."""
-    if not inputs:
-        return 0.0
-    left = X[:, columns] - LinearRegression().fit(X[:, inputs], X[:, columns]).predict(X[:, inputs])
-    part = left.var(0).sum() / X[:, columns].var(0).sum()
-    return max(1 - part * (len(X) - 1) / (len(X) - len(inputs) - 1), 0.0)
-
-
-@pytest.mark.parametrize("chosen", [[], [2], [0, 2, 5]])
-def test_redundancy_is_that_of_least_squares(chosen):
-    draws = np.random.default_rng(0)
-    X = draws.standard_normal((60, 8)) @ draws.standard_normal((8, 8)) + 3
-    told = redundancy(problem(X, X[:, 0]), mask(8, *chosen))
-    expected = [explained(X, [column], [c for c in chosen if c != column]) for column in range(8)]
-    np.testing.assert_allclose(told, expected, atol=1e-4)
-
-
-def test_columns_of_a_group_count_together():
-    draws = np.random.default_rng(0)
-    X = draws.standard_normal((60, 7)) @ draws.standard_normal((7, 7))
-    groups = np.array([0, 0, 1, 2, 2, 2, 3])
-    X *= np.arange(1, 8)
-    told = redundancy(unscaled(X, groups), mask(4, 0, 3))
-    expected = [explained(X, [0, 1], [6]), *(explained(X, np.flatnonzero(groups == g), [0, 1, 6]) for g in (1, 2))]
-    np.testing.assert_allclose(told, [*expected, explained(X, [6], [0, 1])], atol=1e-4)
-
-
-def test_categories_are_told_as_often_as_goodman_and_kruskal_say():
-    draws = np.random.default_rng(0)
-    kind = draws.choice(4, 5000, p=[0.5, 0.3, 0.19, 0.01])
-    other = np.where(draws.random(5000) < 0.6, kind, draws.integers(0, 4, 5000))
-    X = np.column_stack([np.eye(4)[kind], np.eye(4)[other]])
-    told = redundancy(unscaled(X, np.repeat([0, 1], 4)), mask(2, 0))
-    # Their tau: by how much guesses in proportion err less often once the other category is known. 4 of 4,999 degrees
-    # of freedom are adjusted for.
-    joint = np.histogram2d(kind, other, bins=4)[0] / 5000
-    rows, columns = joint.sum(1), joint.sum(0)
-    tau = ((joint**2 / rows[:, None]).sum() - (columns**2).sum()) / (1 - (columns**2).sum())
-    assert told[1] == pytest.approx(tau, abs=1e-3)
-
-
-def test_a_table_read_in_parts_gives_the_same(monkeypatch):
-    X, y = linear()
-    whole = redundancy(problem(X, y), mask(8, 0, 2))
-    monkeypatch.setattr("l0gates.selection.engine.table._READ", 8 * 7)
-    np.testing.assert_allclose(redundancy(problem(X, y), mask(8, 0, 2)), whole, atol=1e-12)
-
-
-def test_copies_and_columns_that_do_not_vary():
-    X, y = linear()
-    X = np.column_stack([X, X[:, 0], -2 * X[:, 0] + X[:, 2], np.eye(300)[0]])
-    made = problem(X, y)
-    made.table._columns[:, 10] = 0
-    told = redundancy(made, mask(11, 0, 2, 10))
-    assert told[8] == pytest.approx(1, abs=1e-4)
-    assert told[9] == pytest.approx(1, abs=1e-4)
-    assert told[10] == 0
-    assert told[:8].max() < 0.1
-    # A column that is among those chosen twice is told by itself.
-    twice = redundancy(made, mask(11, 0, 2, 8))
-    np.testing.assert_allclose(twice[[0, 8, 9]], 1, atol=1e-4)
-    assert twice[2] < 0.1
-
-
-@pytest.mark.parametrize(("n_chosen", "told"), [(29, False), (20, False), (19, True)])
-def test_nothing_is_told_where_few_degrees_of_freedom_are_left(n_chosen, told):
-    X = np.random.default_rng(0).standard_normal((30, 40))
-    found = redundancy(problem(X, X[:, 0]), mask(40, *range(n_chosen)))
-    assert np.isfinite(found).all() == told
-    assert np.isnan(found).all() != told
-    # Noise is no copy, however many columns of it tell it.
-    assert not told or found.max() < 0.9
 
 
 @pytest.mark.parametrize(("least", "kept"), [(None, []), (0.99, [8]), (0.5, [8, 9]), (1.0, [])])
@@ -133,3 +51,63 @@ def test_copies_are_charged_as_the_sets_beside_them_are():
     charge = compared.ebic - made.objective.deviance(torch.from_numpy(compared.row_losses)).numpy()
     expected = search_charge(compared.supports, n_rows=300, design_effects=found.design_effects)
     np.testing.assert_allclose(charge, expected, rtol=1e-4)
+
+
+def looks(*, noise_of_first, n_rows=300):
+    """A level that counts, looked at by five columns, and noise; the first look may be the level itself."""
+    draws = np.random.default_rng(2)
+    level = draws.standard_normal((n_rows, 1))
+    errors = 0.2 * draws.standard_normal((n_rows, 5))
+    errors[:, 0] *= noise_of_first / 0.2
+    X = np.column_stack([level + errors, level[:, 0] + 1e-3 * draws.standard_normal(n_rows)])
+    return np.column_stack([X, draws.standard_normal((n_rows, 3))]), level[:, 0] + 0.1 * draws.standard_normal(n_rows)
+
+
+def found_with(made, chosen):
+    return Selection(chosen, train_path(made, no_step), compare(made, chosen[None], no_step))
+
+
+def test_copies_are_kept_by_themselves_where_networks_predict_better_with_them():
+    # Five looks together tell the level better than one does.
+    X, y = looks(noise_of_first=0.2)
+    made = problem(X[:, [0, 1, 2, 3, 4, 6, 7, 8]], y)
+    selection, copies = with_copies(made, found_with(made, mask(8, 0)), "auto", no_step)
+    assert np.flatnonzero(copies.kept).tolist() == [1, 2, 3, 4]
+    assert np.flatnonzero(selection.support).tolist() == [0, 1, 2, 3, 4]
+    assert len(selection.comparison.supports) == 2
+
+
+def test_copies_are_not_kept_by_themselves_where_they_add_nothing_or_are_the_same():
+    # Of the level itself other looks tell no more, and what is the same but for a thousandth is not even tried.
+    X, y = looks(noise_of_first=0.0)
+    made = problem(X, y)
+    found = found_with(made, mask(9, 0))
+    selection, copies = with_copies(made, found, "auto", no_step)
+    assert (copies.redundancy[1:6] > 0.9).all()
+    assert not copies.kept.any()
+    assert selection.comparison is found.comparison
+    same = problem(X[:, [0, 5, 6, 7, 8]], y)
+
+    def refused():
+        raise AssertionError("no network is needed")
+
+    found = found_with(same, mask(5, 0))
+    assert not with_copies(same, found, "auto", refused)[1].kept.any()
+
+
+def test_rows_of_one_group_count_as_one_for_copies(monkeypatch):
+    X, y = looks(noise_of_first=0.2)
+    made = problem(X[:, :5], y)
+    found, seen = found_with(made, mask(5, 0)), []
+    # A loss lower by .8 on every second row, which is ten standard errors where rows are independent.
+    losses = torch.ones(2, 300)
+    losses[1, made.folds.rows % 2 == 0] = 0.2
+
+    def averaged(problem, supports, **_):
+        seen.append(supports)
+        return losses
+
+    monkeypatch.setattr("l0gates.selection.engine.copies.averaged_losses", averaged)
+    for together, kept in ((None, True), (np.arange(300), True), (np.arange(300) % 2, False)):
+        assert with_copies(replace(made, together=together), found, "auto", no_step)[1].kept.any() == kept
+    np.testing.assert_array_equal(seen, [[mask(5, 0), mask(5, *range(5))]] * 3)

@@ -1,10 +1,13 @@
 """Refits against least squares."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
-from l0gates.selection.engine.refit import refit
+from l0gates.selection.engine.refit import averaged_losses, refit
 from selection.engine.problems import linear, no_step, problem
 
 
@@ -39,6 +42,24 @@ def test_the_kept_models_are_those_of_the_losses():
             for fold, rows in enumerate(made.folds.inside)
         ]
         torch.testing.assert_close(torch.cat(losses), fitted.row_losses[number])
+
+
+def test_networks_are_averaged_before_the_loss_and_each_is_drawn_anew():
+    X, y = linear()
+    made = problem(X, (y > 0).astype(int), hidden=(6,), refit_iter=20)
+    supports = np.zeros((2, 8), dtype=bool)
+    supports[0, [0, 2]] = supports[1, [2, 5]] = True
+    draws = [made, replace(made, seed=1000), replace(made, seed=2000)]
+    fits = [refit(each, supports, hidden=(6,), progress=no_step) for each in draws]
+    assert not torch.equal(fits[0].row_losses, fits[1].row_losses)
+    losses = averaged_losses(made, supports, hidden=(6,), progress=no_step, count=3)
+    for number in range(2):
+        outputs = torch.stack([fitted.out_of_fold(made, number) for fitted in fits]).double().mean(0)
+        target = made.objective.target[made.folds.rows].double()
+        expected = functional.binary_cross_entropy_with_logits(outputs[:, 0], target, reduction="none")
+        torch.testing.assert_close(losses[number].double(), expected, rtol=1e-5, atol=1e-6)
+    # The mean of convex losses exceeds the loss of the mean.
+    assert (losses.mean(1) < torch.stack([fitted.row_losses.mean(1) for fitted in fits]).mean(0)).all()
 
 
 def test_a_column_outside_a_set_changes_nothing():

@@ -30,6 +30,19 @@ def test_as_many_are_kept_as_asked_for_and_fixed_ones_always():
     assert np.flatnonzero(kept).tolist() == [0, 2, 5]
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_of_columns_that_are_there_twice_one_stays(noise):
+    """Friedman's first problem: single networks learn it faster with copies, by more than these cost."""
+    draws = np.random.default_rng(1)
+    X = draws.uniform(size=(600, 20))
+    y = 10 * np.sin(np.pi * X[:, 0] * X[:, 1]) + 20 * (X[:, 2] - 0.5) ** 2 + 10 * X[:, 3] + 5 * X[:, 4]
+    y += draws.standard_normal(600)
+    X = np.column_stack([X, X[:, :5] + noise * X[:, :5].std(0) * draws.standard_normal((600, 5))])
+    made = problem(X, y, hidden=(32, 32), max_iter=600, refit_iter=600)
+    kept = np.flatnonzero(search(made, criterion="ebic", n_kept=None, step=no_step).support)
+    assert sorted(kept % 20) == [0, 1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("n_kept", [0, 2, 8])
 def test_narrower_paths_put_right_what_the_first_one_had_in_the_wrong_order(n_kept):
     """Groups 0 and 2 matter and close fourth and third from the end, which is among the best twice as many."""

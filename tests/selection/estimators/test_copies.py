@@ -1,5 +1,7 @@
 """Columns that repeat what the chosen ones say, by the user's words."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,7 +20,9 @@ def with_copies(seed=0):
     return np.column_stack([X, X[:, 1] + 0.2 * near[0], X[:, 4] + 0.2 * near[1], X[:, 1] + near[2]]), y
 
 
-@pytest.mark.parametrize(("asked", "kept"), [(None, [1, 4]), (0.9, [1, 4, 6, 7]), (0.3, [1, 4, 6, 7, 8])])
+@pytest.mark.parametrize(
+    ("asked", "kept"), [(None, [1, 4]), ("auto", [1, 4]), (0.9, [1, 4, 6, 7]), (0.3, [1, 4, 6, 7, 8])]
+)
 def test_copies_are_kept_where_they_are_asked_for(asked, kept):
     X, y = with_copies()
     regressor = L0Regressor(**LONGER, keep_copies=asked).fit(X, y)
@@ -38,6 +42,28 @@ def test_copies_are_kept_where_they_are_asked_for(asked, kept):
     columns = X.copy()
     columns[:, ~regressor.support_] = 0
     np.testing.assert_array_equal(regressor.predict(columns), regressor.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "kept"),
+    [
+        ({}, [1, 4, 6, 7]),
+        ({"keep_copies": None}, [1, 4]),
+        ({"n_features_to_select": 2}, [1, 4]),
+        ({"fdr": 0.5}, None),
+        ({"stability": 2}, None),
+    ],
+)
+def test_where_networks_predict_better_with_copies_they_are_kept_by_default(chosen, kept, monkeypatch):
+    X, y = with_copies()
+    monkeypatch.setattr("l0gates.selection.engine.copies._help", lambda *_: True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        selector = L0FeatureSelector(**LONGER, **chosen).fit(X, y)
+    if kept is not None:
+        assert selector.get_support(indices=True).tolist() == kept
+    # Only where the criterion chooses.
+    assert np.flatnonzero(selector.copies_).tolist() == ([6, 7] if not chosen else [])
 
 
 def test_another_part_chooses_on_the_same_path():

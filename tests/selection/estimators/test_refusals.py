@@ -89,10 +89,22 @@ def refusal_of(work):
             {"fdr": 0.1, "stability": True},
             "fdr: expected stability=False beside it; received stability=True; leave out",
         ),
-        ({"keep_copies": 0}, "keep_copies: expected None or a part of the variance in (0, 1]; received 0; use .9"),
-        ({"keep_copies": 1.5}, "keep_copies: expected None or a part of the variance in (0, 1]; received 1.5; use .9"),
-        ({"keep_copies": True}, "keep_copies: expected None or a part of the variance in (0, 1]; received True; us"),
-        ({"keep_copies": "all"}, "keep_copies: expected None or a part of the variance in (0, 1]; received 'all'; "),
+        (
+            {"keep_copies": 0},
+            'keep_copies: expected "auto", None or a part of the variance in (0, 1]; received 0; use "auto"',
+        ),
+        (
+            {"keep_copies": 1.5},
+            'keep_copies: expected "auto", None or a part of the variance in (0, 1]; received 1.5; us',
+        ),
+        (
+            {"keep_copies": True},
+            'keep_copies: expected "auto", None or a part of the variance in (0, 1]; received True',
+        ),
+        (
+            {"keep_copies": "all"},
+            'keep_copies: expected "auto", None or a part of the variance in (0, 1]; received \'all',
+        ),
         (
             {"keep_copies": 0.9, "n_features_to_select": 2},
             'keep_copies: expected n_features_to_select="auto" beside it; received n_features_to_select=2; leave out',

@@ -5,13 +5,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..objectives import standard_error
+from .criterion import minus_log_likelihood
 from .problem import Problem
+from .redundancy import COPY, SAME, redundancy
+from .refit import averaged_losses
 from .search import Selection, compare
 
-# With fewer degrees of freedom noise passes for a copy: on 20 rows 16 columns of it tell .9 of another 3 times in 100.
-_LEAST_FREEDOM = 10
-# Added to the variance of each chosen column, of 1: a column that is there twice tells itself but for so much.
-_RIDGE = 1e-6
+# By so many standard errors copies lower the loss that are kept for it.
+_ERRORS = 2
 
 
 @dataclass(frozen=True)
@@ -31,81 +33,53 @@ class Copies:
 
 
 def with_copies(
-    problem: Problem, selection: Selection, least: float | None, step: Callable[[], None]
+    problem: Problem, selection: Selection, keep: float | str | None, step: Callable[[], None]
 ) -> tuple[Selection, Copies]:
-    """A selection with the groups of whose variance those chosen tell ``least`` or more; None adds none.
-
-    The target has no part in that: no copy is kept for having helped by chance.
-    """
-    told = redundancy(problem, selection.support)
-    copies = np.zeros_like(selection.support) if least is None else ~selection.support & (told >= least)
-    if copies.any():
-        support, comparison = selection.support | copies, selection.comparison
-        if not (comparison.supports == support).all(1).any():
-            charged = replace(problem, design_effects=selection.design_effects)
-            comparison = comparison.joined(compare(charged, support[None], step))
-        selection = replace(selection, support=support, comparison=comparison)
-    return selection, Copies(told, copies)
-
-
-def redundancy(problem: Problem, support: np.ndarray) -> np.ndarray:
-    """The part of each group's variance that linear combinations of those in a set tell, in [0, 1].
-
-    The coefficient of determination of a regression on the columns of the set, adjusted for their number (Ezekiel,
-    "Methods of Correlation Analysis", 1930). For a group of the set, on the others in it. Where a group has several
-    columns their variances are added up: numbers have 1, and what is 0 or 1, with mean p, has p (1 - p), so that a mark
-    of a few missing values counts little.
+    """A selection with the groups that its own tell.
 
     Parameters
     ----------
     problem
-        Its table, read once, and groups.
-    support
-        The set, bool, shape (n_groups,).
-
-    Returns
-    -------
-    ndarray
-        Shape (n_groups,); NaN where the set leaves fewer than 10 degrees of freedom.
+        What was searched.
+    selection
+        What was found.
+    keep
+        The part of the variance that those chosen tell of a group that is kept as well: the target has no part in
+        that, and no copy is kept for having helped by chance. ``"auto"`` keeps those of whose variance .9 and more is
+        told, all or none, where networks predict better with them. None keeps none.
+    step
+        Called after each step.
     """
-    groups, n_rows = problem.groups.cpu().numpy(), len(problem.table)
-    chosen = np.flatnonzero(support[groups])
-    if not len(chosen):
-        return np.zeros(len(support))
-    if n_rows - len(chosen) - 1 < _LEAST_FREEDOM:
-        return np.full(len(support), np.nan)
-    correlations, variances = _correlations(problem, chosen)
-    told, used = _told(correlations, chosen, groups)
-    told = 1 - (1 - told) * (n_rows - 1) / (n_rows - used - 1)
-    sums, total = (np.bincount(groups, part, minlength=len(support)) for part in (told * variances, variances))
-    return np.asarray(np.clip(sums / np.where(total > 0, total, 1), 0, 1))
+    told = redundancy(problem, selection.support)
+    problem = replace(problem, design_effects=selection.design_effects)
+    copies = np.zeros_like(selection.support)
+    if keep == "auto":
+        some = ~selection.support & (told >= COPY) & (told < SAME)
+        copies = some if some.any() and _help(problem, selection, some, step) else copies
+    elif keep is not None:
+        copies = ~selection.support & (told >= float(keep))
+    if copies.any():
+        support, comparison = selection.support | copies, selection.comparison
+        if not (comparison.supports == support).all(1).any():
+            comparison = comparison.joined(compare(problem, support[None], step))
+        selection = replace(selection, support=support, comparison=comparison)
+    return selection, Copies(told, copies)
 
 
-def _told(correlations: np.ndarray, chosen: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the chosen columns tell of each column, and how many of them do: shape (n_columns,) each."""
-    inner = correlations[:, chosen]
-    np.fill_diagonal(inner, 1 + _RIDGE)
-    inverse = np.linalg.inv(inner)
-    told = (correlations * (inverse @ correlations)).sum(0)
-    used = np.full(len(groups), len(chosen))
-    # A block of the inverse is the inverse of what the columns beside it leave of these.
-    for group in np.unique(groups[chosen]):
-        own = np.flatnonzero(groups[chosen] == group)
-        told[chosen[own]] = 1 - np.diag(np.linalg.inv(inverse[np.ix_(own, own)]))
-        used[chosen[own]] -= len(own)
-    return told, used
+def _help(problem: Problem, selection: Selection, copies: np.ndarray, step: Callable[[], None]) -> bool:
+    """Whether networks predict better with the copies: beyond Akaike's price of 1 each, and two standard errors.
 
-
-def _correlations(problem: Problem, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of chosen columns with all, shape (n_chosen, n_columns), 0 with one that does not vary; and all variances."""
-    n_rows, n_columns = len(problem.table), problem.table.n_columns
-    sums, squares, products = np.zeros(n_columns), np.zeros(n_columns), np.zeros((len(chosen), n_columns))
-    for _, rows in problem.table.parts():
-        part = rows.cpu().double().numpy()
-        sums += part.sum(0)
-        squares += (part**2).sum(0)
-        products += part[:, chosen].T @ part
-    variances = np.maximum(squares - sums**2 / n_rows, 0) / n_rows
-    spread = np.sqrt(np.where(variances > 0, variances, np.inf))
-    products = products / n_rows - np.outer(sums[chosen], sums) / n_rows**2
-    return products / np.outer(spread[chosen], spread), variances
+    That they are not noise is known from the columns chosen, so that nothing is to be paid for a search. What is told
+    apart is small beside the chance in one network, and so several are averaged.
+    """
+    comparison = selection.comparison
+    shape = comparison.fits[comparison.number(selection.support)][0].hidden
+    sets = np.array([selection.support, selection.support | copies])
+    losses = averaged_losses(problem, sets, hidden=shape, progress=step)
+    alone, beside = minus_log_likelihood(problem, losses)
+    price = copies.sum() if problem.design_effects is None else problem.design_effects[copies].sum()
+    lower = (losses[0] - losses[1]).double().numpy()
+    weight, rows = problem.objective.weight, problem.folds.rows.numpy()
+    counted = None if weight is None else (weight.cpu().numpy()[rows] > 0).astype(float)
+    error = standard_error(lower, weight=counted, groups=None if problem.together is None else problem.together[rows])
+    return bool(alone - beside > price and np.average(lower, weights=counted) > _ERRORS * error)

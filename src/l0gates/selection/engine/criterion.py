@@ -78,10 +78,18 @@ def extended_bic(problem: Problem, row_losses: Tensor, supports: np.ndarray) -> 
     ndarray
         Shape (n_sets,).
     """
-    weight, rows = problem.objective.weight, problem.folds.rows
-    n_rows = float(len(rows))
-    n_effective = n_rows if weight is None else effective_rows(weight[rows.to(weight.device)])
-    deviance = problem.objective.deviance(row_losses).numpy() * (n_effective / n_rows)
     free = ~problem.fixed.cpu().numpy()
     effects = None if problem.design_effects is None else problem.design_effects[free]
-    return np.asarray(deviance + search_charge(supports[:, free], n_rows=n_effective, design_effects=effects))
+    charge = search_charge(supports[:, free], n_rows=_n_effective(problem), design_effects=effects)
+    return np.asarray(minus_log_likelihood(problem, row_losses) + charge)
+
+
+def minus_log_likelihood(problem: Problem, row_losses: Tensor) -> np.ndarray:
+    """That of as many rows of equal weight as tell as much, up to a constant: (n_sets, n_rows) to (n_sets,)."""
+    deviance = problem.objective.deviance(row_losses).numpy()
+    return np.asarray(deviance * (_n_effective(problem) / len(problem.folds.rows)))
+
+
+def _n_effective(problem: Problem) -> float:
+    weight, rows = problem.objective.weight, problem.folds.rows
+    return float(len(rows)) if weight is None else effective_rows(weight[rows.to(weight.device)])

@@ -23,6 +23,8 @@ _CHECKPOINTS = 6
 _PATIENCE = 2
 # With fewer rows the encoding of a column memorises.
 _ENCODED_ROWS = 1000
+# Between the seeds of networks that are averaged.
+_APART = 1000
 # Batches drawn at a time.
 _DRAWN = 50
 
@@ -145,6 +147,30 @@ def refit_encoded(problem: Problem, support: np.ndarray, *, progress: Callable[[
     every = np.ones((1, len(groups)), dtype=bool)
     fitted = refit(encoded, every, hidden=problem.hidden, progress=progress, patient=False)
     return replace(fitted, columns=columns, networks=EncodedNetworks(encoding, cast(Networks, fitted.networks)))
+
+
+def averaged_losses(
+    problem: Problem, supports: np.ndarray, *, hidden: Shape, progress: Callable[[], None], count: int = 4
+) -> Tensor:
+    """The loss of rows out of fold under the mean output of several networks, drawn anew: (n_sets, n_rows).
+
+    Parameters
+    ----------
+    problem, supports, hidden, progress
+        As for :func:`refit`.
+    count
+        Networks for each set and fold.
+    """
+    outputs: list[Tensor] = []
+    for number in range(count):
+        drawn = replace(problem, seed=problem.seed + _APART * number)
+        fitted = refit(drawn, supports, hidden=hidden, progress=progress)
+        outputs.append(torch.stack([fitted.out_of_fold(problem, each) for each in range(len(supports))]))
+    folds = problem.folds
+    parts = torch.stack(outputs).mean(0).split(list(map(len, folds.inside)), 1)
+    pairs = zip(parts, folds.inside, strict=True)
+    losses = [problem.objective.row_losses(part, rows.to(part.device)) for part, rows in pairs]
+    return folds.per_row(torch.cat(losses, -1)).cpu()
 
 
 def losses_out_of_fold(networks: Networks | Modules, part: Table, objective: Objective, folds: Folds) -> Tensor:

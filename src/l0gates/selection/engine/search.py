@@ -16,7 +16,8 @@ from .dependence import with_design_effects
 from .modules import Shape
 from .path import Path, PathTraining
 from .problem import Problem
-from .refit import Refit, refit
+from .redundancy import COPY, SAME, without_copies
+from .refit import Refit, averaged_losses, refit
 
 # Where a number is asked for, so many times as many columns have paths of their own: the first one starts from all, and
 # what it had to learn about the others stays in its networks.
@@ -225,7 +226,9 @@ def _by_criterion(problem: Problem, path: Path, criterion: str, step: Callable[[
     if criterion == "lowest_loss" and len(candidates) > 1:
         smallest, lowest = candidates[1:].sum(1).min(), int(supports[losses[:, 0].argmin()].sum())
         candidates = np.unique(np.concatenate([candidates, spread(supports, smallest, 2 * lowest)]), axis=0)
-    candidates = np.unique(candidates | fixed, axis=0)
+    candidates = without_copies(problem, candidates | fixed, path.order(), SAME)
+    bare = without_copies(problem, candidates, path.order(), COPY)
+    candidates = np.unique(np.concatenate([candidates, bare]), axis=0)
     comparison = compare(problem, candidates, step)
     best = choose(criterion, comparison.supports, comparison.ebic, comparison.row_losses)
     shape = comparison.fits[best][0].hidden
@@ -241,7 +244,30 @@ def _by_criterion(problem: Problem, path: Path, criterion: str, step: Callable[[
             break
     comparison = _without_useless(problem, criterion, comparison, best)
     best = choose(criterion, comparison.supports, comparison.ebic, comparison.row_losses)
+    if criterion == "ebic":
+        comparison, best = _without_copies(problem, path, comparison, best, step)
     return Selection(comparison.supports[best], path, comparison, problem.design_effects)
+
+
+def _without_copies(
+    problem: Problem, path: Path, comparison: Comparison, best: int, step: Callable[[], None]
+) -> tuple[Comparison, int]:
+    """The sets compared, and the best one, or it without its copies where networks averaged favour that.
+
+    What copies add is small beside the chance in one network: of Friedman's columns, each there twice, single networks
+    kept up to four of five copies.
+    """
+    support = comparison.supports[best]
+    sets = np.concatenate([support[None], without_copies(problem, support[None], path.order(), COPY)])
+    if (sets[0] == sets[1]).all():
+        return comparison, best
+    losses = averaged_losses(problem, sets, hidden=comparison.fits[best][0].hidden, progress=step)
+    beside, alone = extended_bic(problem, losses, sets)
+    if beside < alone:
+        return comparison, best
+    if not (comparison.supports == sets[1]).all(1).any():
+        comparison = comparison.joined(compare(problem, sets[1:], step))
+    return comparison, comparison.number(sets[1])
 
 
 def _without_useless(problem: Problem, criterion: str, comparison: Comparison, best: int) -> Comparison:

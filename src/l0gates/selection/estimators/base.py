@@ -42,7 +42,7 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
     criterion: str = "ebic"
     fdr: float | None = None
     stability: bool | int = False
-    keep_copies: float | None = None
+    keep_copies: float | str | None = "auto"
     always_keep: Any = None
     never_keep: Any = None
     feature_groups: Any = "auto"
@@ -170,7 +170,8 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
         problem = prepared.problem
         step = Steps(progress, self._expected_steps(problem))
         with threads_for(problem.table.n_columns, problem.training.batch_size_for(len(problem.table))):
-            selection, copies = with_copies(problem, self._choose(problem, step), self.keep_copies, step)
+            keep = None if self.keep_copies == "auto" and not self._criterion_chooses() else self.keep_copies
+            selection, copies = with_copies(problem, self._choose(problem, step), keep, step)
             Outcome(self, prepared, selection, copies, step).keep()
         if problem.checkpoints is not None:
             problem.checkpoints.clear()
@@ -205,13 +206,16 @@ class GateEstimator(Kept, SelectorMixin, BaseEstimator):  # type: ignore[misc]
         training, n_shapes = problem.training, len(problem.shapes)
         n_paths = 1 + 2 * self._n_pairs()
         n_kept, searched = self._n_kept(problem), n_paths == 1 and self.fdr is None
-        refits = (2 if searched and n_kept is None else 1) + (self.keep_copies is not None)
+        refits = (2 if searched and n_kept is None else 1) + (self.keep_copies not in (None, "auto"))
         n_paths += len(narrower(len(problem.fixed), n_kept)) if searched and n_kept is not None else 0
         final = (2 + n_shapes) * final_iter(problem) if self._predicts else n_shapes * training.refit_iter
         return int(n_paths * 1.3 * training.max_iter) + n_shapes * refits * training.refit_iter + final
 
     def _n_kept(self, problem: Problem) -> int | None:
         return parameters.count_to_select(self.n_features_to_select, len(problem.fixed), least=int(problem.fixed.sum()))
+
+    def _criterion_chooses(self) -> bool:
+        return self.fdr is None and not self.stability and self.n_features_to_select == "auto"
 
     def _n_pairs(self) -> int:
         return 25 if self.stability is True else int(self.stability)

@@ -98,7 +98,7 @@ class Outcome:
     def _warn(self) -> None:
         """Say so where nothing was kept, or far too little where it was left to the criterion."""
         estimator, scores = self._estimator, self._estimator.scores_
-        left_to_it = estimator.fdr is None and not estimator.stability and estimator.n_features_to_select == "auto"
+        left_to_it = estimator._criterion_chooses()
         # The score of a user's own loss has a unit of its own.
         error = np.nan_to_num(scores["difference_error"])
         short = -scores["difference"] > max(_SHORTFALL, 3 * error) and _own_loss(estimator) is None
@@ -111,7 +111,7 @@ class Outcome:
         elif left_to_it and short:
             more = "criterion='lowest_loss' or " if estimator.criterion == "ebic" else ""
             warn(f"all columns predict far better than those kept {better}: {more}n_features_to_select keeps more")
-        if estimator.keep_copies is not None and np.isnan(self._copies.redundancy).any():
+        if estimator.keep_copies not in (None, "auto") and np.isnan(self._copies.redundancy).any():
             counts = f"{int(self._selection.support.sum())} columns were chosen on {len(self._problem.table)} rows"
             warn(f"no copy was kept, as too few rows tell none apart: {counts}")
 

@@ -129,11 +129,11 @@ def _check_choosing(estimator: Any) -> None:
 
 
 def _check_copies(least: Any, wanted: Any, rate: Any) -> None:
-    if least is None:
+    if least is None or (isinstance(least, str) and least == "auto"):
         return
     # True is no share, though it equals 1.
     if not isinstance(least, numbers.Real) or isinstance(least, bool) or not 0 < float(least) <= 1:
-        _refuse("keep_copies", "None or a part of the variance in (0, 1]", least, "use .9")
+        _refuse("keep_copies", '"auto", None or a part of the variance in (0, 1]', least, 'use "auto"')
     if wanted != "auto":
         beside = 'n_features_to_select="auto" beside it'
         _refuse("keep_copies", beside, f"n_features_to_select={wanted!r}", "leave out one")

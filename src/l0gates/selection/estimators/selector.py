@@ -18,7 +18,7 @@ class L0FeatureSelector(GateEstimator):
     on this path are refitted, with a network and with a linear model, and a criterion chooses. Nothing needs tuning.
 
     What is kept is a small set that predicts well, not every column that carries signal: of two columns that say the
-    same, one goes, unless ``keep_copies`` asks for both.
+    same, one goes, unless models predict better with both or ``keep_copies`` asks for them.
 
     Parameters
     ----------
@@ -44,8 +44,11 @@ class L0FeatureSelector(GateEstimator):
         keep fewer than 1 / fdr columns.
     stability : bool or int
         Keep what is chosen on three quarters of 50 halves of the rows (or of so many pairs of halves).
-    keep_copies : float or None
+    keep_copies : "auto", float or None
         Keep beside the columns chosen those of whose variance they tell at least this part, .9 say (``redundancy_``).
+        "auto" keeps those of .9 and more, all or none, where the criterion chooses and four networks averaged predict
+        better with them: by more than Akaike's price, 1 nat a column, and more than two standard errors. None keeps
+        none.
     always_keep, never_keep : list of names or numbers, or mask
         Columns whose gates stay open, and columns that are not read; the name of a group in ``feature_groups`` stands
         for its columns. Where the names of a data frame are integers, an integer is a name, here and there.
