@@ -75,6 +75,10 @@ def test_copies_are_kept_by_themselves_where_networks_predict_better_with_them()
     assert np.flatnonzero(copies.kept).tolist() == [1, 2, 3, 4]
     assert np.flatnonzero(selection.support).tolist() == [0, 1, 2, 3, 4]
     assert len(selection.comparison.supports) == 2
+    # What is there twice among the copies is kept once.
+    made = problem(X[:, [0, 1, 2, 3, 4, 3, 7, 8]], y)
+    _, copies = with_copies(made, found_with(made, mask(8, 0)), "auto", no_step)
+    assert np.flatnonzero(copies.kept).tolist() == [1, 2, 3, 4]
 
 
 def test_copies_are_not_kept_by_themselves_where_they_add_nothing_or_are_the_same():

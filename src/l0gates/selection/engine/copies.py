@@ -8,7 +8,7 @@ import numpy as np
 from ..objectives import standard_error
 from .criterion import minus_log_likelihood
 from .problem import Problem
-from .redundancy import COPY, SAME, redundancy
+from .redundancy import COPY, SAME, redundancy, without_copies
 from .refit import averaged_losses
 from .search import Selection, compare
 
@@ -54,7 +54,7 @@ def with_copies(
     problem = replace(problem, design_effects=selection.design_effects)
     copies = np.zeros_like(selection.support)
     if keep == "auto":
-        some = ~selection.support & (told >= COPY) & (told < SAME)
+        some = _some_new(problem, selection.support, selection.support | (told >= COPY))
         copies = some if some.any() and _help(problem, selection, some, step) else copies
     elif keep is not None:
         copies = ~selection.support & (told >= float(keep))
@@ -64,6 +64,12 @@ def with_copies(
             comparison = comparison.joined(compare(problem, support[None], step))
         selection = replace(selection, support=support, comparison=comparison)
     return selection, Copies(told, copies)
+
+
+def _some_new(problem: Problem, support: np.ndarray, beside: np.ndarray) -> np.ndarray:
+    """The groups beside those of a set that have something of their own, be it an error: bool, shape (n_groups,)."""
+    order = np.argsort(~support, kind="stable")
+    return np.asarray(without_copies(problem, beside[None], order, SAME)[0] & ~support)
 
 
 def _help(problem: Problem, selection: Selection, copies: np.ndarray, step: Callable[[], None]) -> bool:
