@@ -75,6 +75,17 @@ def test_what_the_criterion_chooses_comes_into_question_though_it_says_nothing_a
     assert np.sort(narrowed(made, path, 2, no_step)).tolist() == [3, 8]
 
 
+def test_copies_of_what_the_criterion_chooses_come_into_question(monkeypatch):
+    X, y = linear()
+    X[:, 7] = X[:, 4] + 0.2 * np.random.default_rng(1).standard_normal(len(X))
+    made = problem(X, y)
+    path = train_path(made, no_step)
+    kept = np.isin(np.arange(8), [0, 2, 4])
+    monkeypatch.setattr("l0gates.selection.engine.search.lowest_on", lambda *_: kept)
+    assert not associated(made)[[4, 7]].any()
+    assert screened(made, path, 1, no_step).tolist() == [0, 2, 4, 7]
+
+
 def test_too_few_in_question_are_completed_and_fixed_ones_always_are():
     X, y = linear()
     made = problem(X, y, fixed=[5])

@@ -16,7 +16,7 @@ from .dependence import with_design_effects
 from .modules import Shape
 from .path import Path, PathTraining
 from .problem import Problem
-from .redundancy import COPY, SAME, without_copies
+from .redundancy import COPY, SAME, redundancy, without_copies
 from .refit import Refit, averaged_losses, refit
 
 # Where a number is asked for, so many times as many columns have paths of their own: the first one starts from all, and
@@ -187,11 +187,12 @@ def narrowed(problem: Problem, path: Path, n_kept: int, step: Callable[[], None]
 def screened(problem: Problem, path: Path, n_kept: int, step: Callable[[], None]) -> np.ndarray:
     """The groups that come into question where a number is asked for, at least so many: int64, rising.
 
-    Those that stay open, those that the criterion chooses, and those that are associated with the target, each alone.
-    Where a path has kept what helps, chance orders the others: what repeats a column that is open adds little more than
-    noise does. Where there are too few, the next on the path.
+    Those that stay open, those that the criterion chooses, copies of these, and those that are associated with the
+    target, each alone. Where a path has kept what helps, chance orders the others: what repeats a column that is open
+    adds little more than noise does. Where there are too few, the next on the path.
     """
-    question = problem.fixed.cpu().numpy() | lowest_on(problem, path, step) | associated(problem)
+    chosen = problem.fixed.cpu().numpy() | lowest_on(problem, path, step)
+    question = chosen | (redundancy(problem, chosen) >= COPY) | associated(problem)
     ranked = np.lexsort((-path.active_probs.mean(0), ~question))
     return np.sort(ranked[: max(n_kept, int(question.sum()))])
 
