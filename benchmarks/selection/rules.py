@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from l0gates.selection import L0Classifier, L0CoxSurvivalAnalysis, L0Regressor
+from l0gates.selection.engine.comparison import Comparison
 from l0gates.selection.engine.problem import Problem
-from l0gates.selection.engine.search import Comparison, Selection
+from l0gates.selection.engine.search import Selection
 from l0gates.selection.engine.steps import Steps
 
 from .. import resumable

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from l0gates.selection.engine.comparison import compare
 from l0gates.selection.engine.copies import with_copies
 from l0gates.selection.engine.criterion import search_charge
-from l0gates.selection.engine.search import Selection, compare, search, train_path
+from l0gates.selection.engine.search import Selection, search, train_path
 from selection.engine.problems import linear, no_step, problem
 
 

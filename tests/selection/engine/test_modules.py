@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from l0gates import ArgumentError
+from l0gates.selection.engine.comparison import compare
 from l0gates.selection.engine.modules import Modules, make_networks
-from l0gates.selection.engine.search import compare, search, train_path
+from l0gates.selection.engine.search import search, train_path
 from selection.engine.problems import generator, linear, no_step, problem
 
 FOLDS, ROWS, COLUMNS = 2, 6, 4

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from l0gates.selection.engine.association import associated
+from l0gates.selection.engine.comparison import compare
 from l0gates.selection.engine.path import Path
-from l0gates.selection.engine.search import compare, narrowed, screened, search, train_path
+from l0gates.selection.engine.search import narrowed, screened, search, train_path
 from selection.engine.problems import factors, linear, no_step, problem
 
 

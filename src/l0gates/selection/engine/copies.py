@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..objectives import standard_error
+from .comparison import compare
 from .criterion import minus_log_likelihood
 from .problem import Problem
 from .redundancy import COPY, SAME, redundancy, without_copies
 from .refit import averaged_losses
-from .search import Selection, compare
+from .search import Selection
 
 # By so many standard errors copies lower the loss that are kept for it.
 _ERRORS = 2

@@ -7,12 +7,13 @@ import numpy as np
 import torch
 
 from ...errors import refusal
+from .comparison import compare
 from .dependence import constant_gates
 from .folds import Folds
 from .knockoffs import Knockoffs, gaussian_knockoffs, knockoff_threshold
 from .path import Path
 from .problem import Problem
-from .search import Selection, compare, lowest_on, train_path
+from .search import Selection, lowest_on, train_path
 from .stability import Stability, complementary_halves, stability_of
 from .table import Table
 

@@ -1,69 +1,26 @@
 """The whole search: train the path, refit what is promising on it, choose, and try the best set without each column."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .ablation import ablated
 from .association import associated
-from .choice import choose, distinct_sets, promising, spread, thinned
+from .choice import distinct_sets, promising, spread
+from .comparison import Comparison, compare
 from .criterion import extended_bic
 from .dependence import with_design_effects
-from .modules import Shape
 from .path import Path, PathTraining
 from .problem import Problem
 from .redundancy import COPY, SAME, redundancy, without_copies
-from .refit import Refit, averaged_losses, refit
+from .refinement import refined
 
 # Where a number is asked for, so many times as many columns have paths of their own: the first one starts from all, and
 # what it had to learn about the others stays in its networks.
 _NARROWER = (2.0, 1.4)
-# Rounds in which the best set is tried without each of its columns.
-_THINNING_ROUNDS = 3
-
-
-@dataclass
-class Comparison:
-    """Sets of columns that were refitted.
-
-    Attributes
-    ----------
-    supports
-        bool, shape (n_sets, n_groups).
-    row_losses
-        Out of fold, of the better of network and linear model, shape (n_sets, n_rows).
-    ebic
-        The extended BIC, shape (n_sets,).
-    fits
-        For each set the better of its refits, and the set's number in it.
-    """
-
-    supports: np.ndarray
-    row_losses: np.ndarray
-    ebic: np.ndarray
-    fits: list[tuple[Refit, int]]
-
-    def joined(self, other: "Comparison") -> "Comparison":
-        """Both together."""
-        return Comparison(
-            np.concatenate([self.supports, other.supports]),
-            np.concatenate([self.row_losses, other.row_losses]),
-            np.concatenate([self.ebic, other.ebic]),
-            self.fits + other.fits,
-        )
-
-    def without(self, sets: np.ndarray) -> "Comparison":
-        """Some of the sets taken out, bool, shape (n_sets,)."""
-        fits = [fit for fit, out in zip(self.fits, sets, strict=True) if not out]
-        return Comparison(self.supports[~sets], self.row_losses[~sets], self.ebic[~sets], fits)
-
-    def number(self, support: np.ndarray) -> int:
-        """The number of a set, bool, shape (n_groups,)."""
-        return int(np.flatnonzero((self.supports == support).all(1))[0])
 
 
 @dataclass(frozen=True)
@@ -86,38 +43,6 @@ class Selection:
     path: Path
     comparison: Comparison = field(repr=False)
     design_effects: np.ndarray | None = None
-
-
-def compare(
-    problem: Problem,
-    supports: np.ndarray,
-    step: Callable[[], None],
-    *,
-    shapes: Sequence[Shape] | None = None,
-) -> Comparison:
-    """Refit models on sets of groups, bool, shape (n_sets, n_groups), and keep the better for each.
-
-    ``shapes`` are the hidden layers of the models; None takes networks and linear models.
-    """
-    fits = refit_all(problem, supports, step, shapes=shapes)
-    ebic = np.array([extended_bic(problem, fitted.row_losses, supports) for fitted in fits])
-    better = ebic.argmin(0)
-    losses = np.array([fitted.row_losses.numpy() for fitted in fits])[better, np.arange(len(supports))]
-    chosen = [(fits[better[number]], number) for number in range(len(supports))]
-    return Comparison(supports, losses, ebic.min(0), chosen)
-
-
-def refit_all(
-    problem: Problem,
-    supports: np.ndarray,
-    step: Callable[[], None],
-    *,
-    shapes: Sequence[Shape] | None = None,
-    patient: bool = True,
-) -> list[Refit]:
-    """The refits of models of all shapes on sets of groups; arguments as for :func:`compare` and :func:`refit`."""
-    chosen = problem.shapes if shapes is None else shapes
-    return [refit(problem, supports, hidden=shape, progress=step, patient=patient) for shape in chosen]
 
 
 def train_path(problem: Problem, step: Callable[[], None]) -> Path:
@@ -222,61 +147,12 @@ def narrower(n_groups: int, n_kept: int, *, n_screened: int | None = None) -> li
 def _by_criterion(problem: Problem, path: Path, criterion: str, step: Callable[[], None]) -> Selection:
     supports, losses = sets_on(problem, path)
     problem = with_design_effects(problem, supports, losses, step)
-    fixed = problem.fixed.cpu().numpy()
     candidates = promising(supports, extended_bic(problem, losses, supports))
     if criterion == "lowest_loss" and len(candidates) > 1:
         smallest, lowest = candidates[1:].sum(1).min(), int(supports[losses[:, 0].argmin()].sum())
         candidates = np.unique(np.concatenate([candidates, spread(supports, smallest, 2 * lowest)]), axis=0)
-    candidates = without_copies(problem, candidates | fixed, path.order(), SAME)
+    candidates = without_copies(problem, candidates | problem.fixed.cpu().numpy(), path.order(), SAME)
     bare = without_copies(problem, candidates, path.order(), COPY)
-    candidates = np.unique(np.concatenate([candidates, bare]), axis=0)
-    comparison = compare(problem, candidates, step)
-    best = choose(criterion, comparison.supports, comparison.ebic, comparison.row_losses)
-    shape = comparison.fits[best][0].hidden
-    for _ in range(_THINNING_ROUNDS):
-        support = comparison.supports[best]
-        thinner = thinned(support, path.order(), comparison.supports)
-        thinner = thinner[(thinner | ~fixed).all(1)]
-        if len(thinner) == 0:
-            break
-        comparison = comparison.joined(compare(problem, thinner, step, shapes=[shape]))
-        best = choose(criterion, comparison.supports, comparison.ebic, comparison.row_losses)
-        if (comparison.supports[best] == support).all():
-            break
-    comparison = _without_useless(problem, criterion, comparison, best)
-    best = choose(criterion, comparison.supports, comparison.ebic, comparison.row_losses)
-    if criterion == "ebic":
-        comparison, best = _without_copies(problem, path, comparison, best, step)
+    comparison = compare(problem, np.unique(np.concatenate([candidates, bare]), axis=0), step)
+    comparison, best = refined(problem, path.order(), criterion, comparison, step)
     return Selection(comparison.supports[best], path, comparison, problem.design_effects)
-
-
-def _without_copies(
-    problem: Problem, path: Path, comparison: Comparison, best: int, step: Callable[[], None]
-) -> tuple[Comparison, int]:
-    """The sets compared, and the best one, or it without its copies where networks averaged favour that.
-
-    What copies add is small beside the chance in one network: of Friedman's columns, each there twice, single networks
-    kept up to four of five copies.
-    """
-    support = comparison.supports[best]
-    sets = np.concatenate([support[None], without_copies(problem, support[None], path.order(), COPY)])
-    if (sets[0] == sets[1]).all():
-        return comparison, best
-    losses = averaged_losses(problem, sets, hidden=comparison.fits[best][0].hidden, progress=step)
-    beside, alone = extended_bic(problem, losses, sets)
-    if beside < alone:
-        return comparison, best
-    if not (comparison.supports == sets[1]).all(1).any():
-        comparison = comparison.joined(compare(problem, sets[1:], step))
-    return comparison, comparison.number(sets[1])
-
-
-def _without_useless(problem: Problem, criterion: str, comparison: Comparison, best: int) -> Comparison:
-    """The sets compared, and the best one without the columns that its own networks do as well without."""
-    found = ablated(problem, criterion, *comparison.fits[best], comparison.supports[best])
-    if found is None:
-        return comparison
-    support, fitted = found
-    comparison = comparison.without((comparison.supports == support).all(1))
-    ebic = extended_bic(problem, fitted.row_losses, support[None])
-    return comparison.joined(Comparison(support[None], fitted.row_losses.numpy(), ebic, [(fitted, 0)]))

@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..engine.comparison import refit_all
 from ..engine.copies import Copies
 from ..engine.path import RECORD_EVERY
 from ..engine.piecewise import EncodedNetworks
 from ..engine.problem import Problem
 from ..engine.refit import Refit, refit_encoded
-from ..engine.search import Selection, refit_all
+from ..engine.search import Selection
 from ..model import Model
 from ..objectives import restore, standard_error
 from ..results import Candidates, SelectionPath

@@ -1,0 +1,107 @@
+"""From the best set on a path to one near it: a column more, columns less, what its networks do as well without."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .ablation import ablated
+from .choice import choose, thinned
+from .comparison import Comparison, compare
+from .criterion import extended_bic
+from .problem import Problem
+from .redundancy import COPY, without_copies
+from .refit import averaged_losses
+
+# Rounds in which the best set is tried without each of its columns.
+_ROUNDS = 3
+
+
+def refined(
+    problem: Problem, order: np.ndarray, criterion: str, comparison: Comparison, step: Callable[[], None]
+) -> tuple[Comparison, int]:
+    """Sets near the best of those compared are compared too: all of them, and the number of the best.
+
+    Parameters
+    ----------
+    problem
+        What is searched.
+    order
+        The groups, from the last that closed on the path to the first.
+    criterion
+        As for :func:`l0gates.selection.engine.choice.choose`.
+    comparison
+        The promising sets on the path.
+    step
+        Called after each step of a refit.
+    """
+    near = _Refinement(problem, order, criterion, comparison, step)
+    near.thin()
+    near.ablate()
+    if criterion == "ebic":
+        near.part_with_copies()
+    return near.comparison, near.best
+
+
+class _Refinement:
+    """The sets compared so far, and the best of them."""
+
+    def __init__(
+        self, problem: Problem, order: np.ndarray, criterion: str, comparison: Comparison, step: Callable[[], None]
+    ) -> None:
+        self._problem, self._order, self._criterion, self._step = problem, order, criterion, step
+        self._fixed = problem.fixed.cpu().numpy()
+        self.comparison = comparison
+        self._choose()
+        self._shape = comparison.fits[self.best][0].hidden
+
+    @property
+    def _support(self) -> np.ndarray:
+        return np.asarray(self.comparison.supports[self.best])
+
+    def _choose(self) -> None:
+        compared = self.comparison
+        self.best = choose(self._criterion, compared.supports, compared.ebic, compared.row_losses)
+
+    def thin(self) -> None:
+        """Try the best set without each of its columns, while that helps."""
+        for _ in range(_ROUNDS):
+            support = self._support
+            thinner = thinned(support, self._order, self.comparison.supports)
+            thinner = thinner[(thinner | ~self._fixed).all(1)]
+            if len(thinner) == 0:
+                return
+            self.comparison = self.comparison.joined(compare(self._problem, thinner, self._step, shapes=[self._shape]))
+            self._choose()
+            if (self._support == support).all():
+                return
+
+    def ablate(self) -> None:
+        """Leave out what the best set's own networks do as well without."""
+        found = ablated(self._problem, self._criterion, *self.comparison.fits[self.best], self._support)
+        if found is None:
+            return
+        support, fitted = found
+        others = self.comparison.without((self.comparison.supports == support).all(1))
+        ebic = extended_bic(self._problem, fitted.row_losses, support[None])
+        self.comparison = others.joined(Comparison(support[None], fitted.row_losses.numpy(), ebic, [(fitted, 0)]))
+        self._choose()
+
+    def part_with_copies(self) -> None:
+        """Leave out copies where several networks averaged favour that.
+
+        What copies add is small beside the chance in one network: of Friedman's columns, each there twice, single
+        networks kept up to four of five copies.
+        """
+        (bare,) = without_copies(self._problem, self._support[None], self._order, COPY)
+        if (bare == self._support).all() or self._favoured(self._support, bare):
+            return
+        if not (self.comparison.supports == bare).all(1).any():
+            self.comparison = self.comparison.joined(compare(self._problem, bare[None], self._step))
+        self.best = self.comparison.number(bare)
+
+    def _favoured(self, larger: np.ndarray, smaller: np.ndarray) -> bool:
+        """Whether the extended BIC of several networks averaged favours the larger of two sets."""
+        sets, shape = np.array([larger, smaller]), self.comparison.fits[self.best][0].hidden
+        losses = averaged_losses(self._problem, sets, hidden=shape, progress=self._step)
+        one, other = extended_bic(self._problem, losses, sets)
+        return bool(one < other)
