@@ -42,8 +42,7 @@ def spread(supports: np.ndarray, least: int, most: int, *, count: int = _CANDIDA
 def thinned(support: np.ndarray, order: np.ndarray, known: np.ndarray) -> np.ndarray:
     """A set with one column less, for each of those that closed first: bool, shape (n_sets, n_groups).
 
-    A path holds a set or two of each size, and a good one may carry a column too many. Sets with one column more are
-    not tried: of as many, one is lucky in its refit.
+    A path holds a set or two of each size, and a good one may carry a column too many.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The whole search: train the path, refit what is promising on it, choose, and try the best set without each column."""
+"""The whole search: train the path, refit what is promising on it, and refine the best set."""
 
 import math
 from collections.abc import Callable
