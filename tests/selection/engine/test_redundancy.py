@@ -107,7 +107,9 @@ def in_turn(X, support, order, groups, fixed, least):
 
 
 @pytest.mark.parametrize("least", [0.3, 0.7, 0.9])
-def test_copies_leave_a_set_as_regressions_in_turn_say(least):
+@pytest.mark.parametrize("at_a_time", [1, 5, 64])
+def test_copies_leave_a_set_as_regressions_in_turn_say(least, at_a_time, monkeypatch):
+    monkeypatch.setattr("l0gates.selection.engine.redundancy._AT_A_TIME", at_a_time)
     draws = np.random.default_rng(0)
     X = draws.standard_normal((80, 5)) @ draws.standard_normal((5, 14)) + 0.3 * draws.standard_normal((80, 14))
     groups = np.array([0, 0, 1, 2, 3, 3, 3, 4, 5, 6, 7, 8, 9, 9])
@@ -128,7 +130,9 @@ def test_of_the_same_column_twice_the_first_stays_and_the_empty_set_is_empty():
     np.testing.assert_array_equal(found, [mask(10, 8), mask(10, 8, 9, 1), mask(10)])
 
 
-def test_few_rows_take_no_column_for_a_copy():
+@pytest.mark.parametrize("at_a_time", [1, 5, 64])
+def test_few_rows_take_no_column_for_a_copy(at_a_time, monkeypatch):
+    monkeypatch.setattr("l0gates.selection.engine.redundancy._AT_A_TIME", at_a_time)
     X = np.random.default_rng(0).standard_normal((14, 30))
     X[:, 29] = X[:, 0]
     order = np.arange(30)
