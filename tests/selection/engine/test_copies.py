@@ -35,6 +35,14 @@ def test_copies_are_kept_beside_the_columns_chosen_and_compared(least, kept):
     assert again.comparison.number(again.support) == selection.comparison.number(selection.support)
 
 
+def test_a_part_of_one_keeps_what_is_told_in_full():
+    X, y = linear()
+    X = np.column_stack([X, 3 - 2 * X[:, 0], X[:, 0] - X[:, 2], X[:, 0] + 0.01 * X[:, 7]])
+    made = problem(X, y)
+    _, copies = with_copies(made, found_with(made, mask(11, 0, 2)), 1, no_step)
+    assert np.flatnonzero(copies.kept).tolist() == [8, 9]
+
+
 def test_copies_are_charged_as_the_sets_beside_them_are():
     draws = np.random.default_rng(0)
     patients = np.repeat(np.arange(60), 5)

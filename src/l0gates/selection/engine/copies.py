@@ -15,6 +15,8 @@ from .search import Selection
 
 # By so many standard errors copies lower the loss that are kept for it.
 _ERRORS = 2
+# Of the part of the variance: a column that is there twice is told but for a millionth, so that a part of 1 keeps it.
+_DIGITS = 5
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ def with_copies(
     keep
         The part of the variance that those chosen tell of a group that is kept as well: the target has no part in
         that, and no copy is kept for having helped by chance. ``"auto"`` keeps those of whose variance .9 and more is
-        told, all or none, where networks predict better with them. None keeps none.
+        told, all or none, where networks predict better with them, but for those of which those before tell .999. None
+        keeps none.
     step
         Called after each step.
     """
@@ -58,7 +61,7 @@ def with_copies(
         some = _some_new(problem, selection.support, selection.support | (told >= COPY))
         copies = some if some.any() and _help(problem, selection, some, step) else copies
     elif keep is not None:
-        copies = ~selection.support & (told >= float(keep))
+        copies = ~selection.support & (told.round(_DIGITS) >= float(keep))
     if copies.any():
         support, comparison = selection.support | copies, selection.comparison
         if not (comparison.supports == support).all(1).any():

@@ -47,8 +47,8 @@ class L0FeatureSelector(GateEstimator):
     keep_copies : "auto", float or None
         Keep beside the columns chosen those of whose variance they tell at least this part, .9 say (``redundancy_``).
         "auto" keeps those of .9 and more, all or none, where the criterion chooses and four networks averaged predict
-        better with them: by more than Akaike's price, 1 nat a column, and more than two standard errors. None keeps
-        none.
+        better with them: by more than Akaike's price, 1 nat a column, and more than two standard errors; of those that
+        are the same (.999) one. None keeps none.
     always_keep, never_keep : list of names or numbers, or mask
         Columns whose gates stay open, and columns that are not read; the name of a group in ``feature_groups`` stands
         for its columns. Where the names of a data frame are integers, an integer is a name, here and there.
