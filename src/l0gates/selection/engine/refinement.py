@@ -15,8 +15,8 @@ from .refit import averaged_losses
 
 # Rounds in which the best set is tried with a column more, or without each of its columns.
 _ROUNDS = 3
-# Columns it is tried with.
-_MORE = 8
+# Columns it is tried with, at most, and those looked at for them, the last that closed.
+_MORE, _LOOKED_AT = 8, 64
 
 
 def refined(
@@ -76,10 +76,12 @@ class _Refinement:
         related = associated(self._problem)
         for _ in range(_ROUNDS):
             support = self._support
-            order = np.concatenate([np.flatnonzero(support), self._order[~support[self._order]]])
-            (both,) = without_copies(self._problem, (support | related)[None], order, COPY)
-            more = [group for group in self._order if both[group] and not support[group]][:_MORE]
-            larger = support | (np.arange(len(support)) == np.array(more, dtype=np.int64)[:, None])
+            others = self._order[(related & ~support)[self._order]][:_LOOKED_AT]
+            both = support | np.isin(np.arange(len(support)), others)
+            order = np.concatenate([np.flatnonzero(support), others])
+            (bare,) = without_copies(self._problem, both[None], order, COPY)
+            more = others[bare[others]][:_MORE]
+            larger = support | (np.arange(len(support)) == more[:, None])
             larger = larger[[not (self.comparison.supports == each).all(1).any() for each in larger]]
             if not len(larger):
                 return
