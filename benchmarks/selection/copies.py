@@ -43,7 +43,7 @@ def on_madelon(seed: int, data: Path) -> dict:
     supports = np.array([kept, true])
     gains = {}
     for count in (1, 4):
-        losses = averaged_losses(problem, supports, hidden=problem.hidden, progress=lambda: None, count=count)
+        losses = averaged_losses(problem, supports, hidden=problem.hidden, progress=lambda: None, draws=range(count))
         gains[count] = -float(np.diff(minus_log_likelihood(problem, losses))[0])
     error = standard_error((losses[0] - losses[1]).double().numpy()) * losses.shape[1]
     chosen, _ = with_copies(problem, found, "auto", lambda: None)

@@ -1,12 +1,13 @@
 """The extended BIC of sets of columns."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from l0gates.selection.engine.criterion import effective_rows, extended_bic, search_charge
+from l0gates.selection.engine.criterion import effective_rows, errors_above_zero, extended_bic, search_charge
 from selection.engine.problems import linear, problem
 
 
@@ -52,3 +53,21 @@ def test_a_column_of_noise_pays_as_seldom_with_weights_as_without():
     fall = -n_rows * (losses[0] / losses[1]).log()
     assert fall.mean() > 2
     assert fall.mean().item() * effective_rows(weight) / n_rows == pytest.approx(1, abs=0.11)
+
+
+def test_a_difference_in_its_standard_errors_counts_groups_as_one_and_no_row_of_weight_0():
+    X, y = linear(40)
+    lower = np.random.default_rng(0).normal(0.2, 1, 40)
+    rows = problem(X, y).folds.rows.numpy()
+    independent = lower.mean() / (lower.std(ddof=1) / np.sqrt(40))
+    assert errors_above_zero(problem(X, y), lower) == pytest.approx(independent)
+    together = replace(problem(X, y), together=np.arange(40) % 8)
+    sums = np.bincount(rows % 8, lower - lower.mean())
+    expected = lower.mean() / (np.sqrt((sums**2).sum() * 8 / 7) / 40)
+    assert errors_above_zero(together, lower) == pytest.approx(expected)
+    weighted = problem(X, y)
+    weighted.objective.weight = torch.arange(40) % 2 * 2.0
+    some = lower[rows % 2 == 1]
+    assert errors_above_zero(weighted, lower) == pytest.approx(some.mean() / (some.std(ddof=1) / np.sqrt(20)))
+    assert errors_above_zero(problem(X, y), np.ones(40)) == np.inf
+    assert np.isnan(errors_above_zero(problem(X, y), np.zeros(40)))

@@ -48,6 +48,12 @@ def test_a_column_that_one_network_alone_favours_does_not_come(monkeypatch):
     assert len(comparison.supports) == 2
 
 
+@pytest.mark.parametrize(("errors", "kept"), [(1.9, [0]), (np.nan, [0]), (2.1, [0, 2])])
+def test_what_is_within_two_standard_errors_is_not_looked_into(errors, kept, monkeypatch):
+    monkeypatch.setattr("l0gates.selection.engine.refinement.errors_above_zero", lambda *_: errors)
+    assert refined_from(problem(*linear()), [], [0])[0] == kept
+
+
 @pytest.mark.parametrize(("criterion", "kept"), [("ebic", [0, 2]), ("lowest_loss", [0])])
 def test_the_lowest_loss_has_sets_of_many_sizes_and_grows_none(criterion, kept):
     assert refined_from(problem(*linear()), [], [0], criterion=criterion)[0] == kept

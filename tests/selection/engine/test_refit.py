@@ -52,7 +52,7 @@ def test_networks_are_averaged_before_the_loss_and_each_is_drawn_anew():
     draws = [made, replace(made, seed=1000), replace(made, seed=2000)]
     fits = [refit(each, supports, hidden=(6,), progress=no_step) for each in draws]
     assert not torch.equal(fits[0].row_losses, fits[1].row_losses)
-    losses = averaged_losses(made, supports, hidden=(6,), progress=no_step, count=3)
+    losses = averaged_losses(made, supports, hidden=(6,), progress=no_step, draws=range(3))
     for number in range(2):
         outputs = torch.stack([fitted.out_of_fold(made, number) for fitted in fits]).double().mean(0)
         target = made.objective.target[made.folds.rows].double()

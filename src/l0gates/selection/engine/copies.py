@@ -5,16 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..objectives import standard_error
 from .comparison import compare
-from .criterion import minus_log_likelihood
+from .criterion import ERRORS, errors_above_zero, minus_log_likelihood
 from .problem import Problem
 from .redundancy import COPY, SAME, redundancy, without_copies
 from .refit import averaged_losses
 from .search import Selection
 
-# By so many standard errors copies lower the loss that are kept for it.
-_ERRORS = 2
 # Of the part of the variance: a column that is there twice is told but for a millionth, so that a part of 1 keeps it.
 _DIGITS = 5
 
@@ -89,7 +86,4 @@ def _help(problem: Problem, selection: Selection, copies: np.ndarray, step: Call
     alone, beside = minus_log_likelihood(problem, losses)
     price = copies.sum() if problem.design_effects is None else problem.design_effects[copies].sum()
     lower = (losses[0] - losses[1]).double().numpy()
-    weight, rows = problem.objective.weight, problem.folds.rows.numpy()
-    counted = None if weight is None else (weight.cpu().numpy()[rows] > 0).astype(float)
-    error = standard_error(lower, weight=counted, groups=None if problem.together is None else problem.together[rows])
-    return bool(alone - beside > price and np.average(lower, weights=counted) > _ERRORS * error)
+    return bool(alone - beside > price and errors_above_zero(problem, lower) > ERRORS)

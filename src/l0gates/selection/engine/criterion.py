@@ -1,10 +1,16 @@
 """The extended BIC: what rows out of fold say for a set of columns, less what the search among all sets is charged."""
 
+import math
+
 import numpy as np
 from scipy.special import gammaln
 from torch import Tensor
 
+from ..objectives import standard_error
 from .problem import Problem
+
+# By so many standard errors the loss is lower with what is taken in for that alone.
+ERRORS = 2
 
 
 def search_charge(supports: np.ndarray, *, n_rows: float, design_effects: np.ndarray | None = None) -> np.ndarray:
@@ -88,6 +94,21 @@ def minus_log_likelihood(problem: Problem, row_losses: Tensor) -> np.ndarray:
     """That of as many rows of equal weight as tell as much, up to a constant: (n_sets, n_rows) to (n_sets,)."""
     deviance = problem.objective.deviance(row_losses).numpy()
     return np.asarray(deviance * (_n_effective(problem) / len(problem.folds.rows)))
+
+
+def errors_above_zero(problem: Problem, lower: np.ndarray) -> float:
+    """By how many standard errors the mean of what is added for each row, shape (n_rows,), exceeds 0.
+
+    Rows that belong together are one observation, and those of weight 0 none. NaN where nothing varies independently.
+    """
+    weight, rows = problem.objective.weight, problem.folds.rows.numpy()
+    counted = None if weight is None else (weight.cpu().numpy()[rows] > 0).astype(float)
+    groups = None if problem.together is None else problem.together[rows]
+    error = standard_error(lower, weight=counted, groups=groups)
+    mean = float(np.average(lower, weights=counted))
+    if error > 0:
+        return mean / error
+    return math.inf if error == 0 and mean > 0 else math.nan
 
 
 def _n_effective(problem: Problem) -> float:

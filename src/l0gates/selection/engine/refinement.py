@@ -1,6 +1,6 @@
 """From the best set on a path to one near it: a column more, columns less, what its networks do as well without."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from .ablation import ablated
 from .association import associated
 from .choice import choose, thinned
 from .comparison import Comparison, compare
-from .criterion import extended_bic
+from .criterion import ERRORS, errors_above_zero, extended_bic
 from .problem import Problem
 from .redundancy import COPY, without_copies
 from .refit import averaged_losses
@@ -38,9 +38,7 @@ def refined(
         Called after each step of a refit.
     """
     near = _Refinement(problem, order, criterion, comparison, step)
-    if criterion == "ebic":
-        near.grow()
-    near.thin()
+    near.approach()
     near.ablate()
     if criterion == "ebic":
         near.part_with_copies()
@@ -55,6 +53,7 @@ class _Refinement:
     ) -> None:
         self._problem, self._order, self._criterion, self._step = problem, order, criterion, step
         self._fixed = problem.fixed.cpu().numpy()
+        self._related = associated(problem) if criterion == "ebic" else self._fixed
         self.comparison = comparison
         self._choose()
         self._shape = comparison.fits[self.best][0].hidden
@@ -67,43 +66,56 @@ class _Refinement:
         compared = self.comparison
         self.best = choose(self._criterion, compared.supports, compared.ebic, compared.row_losses)
 
-    def grow(self) -> None:
-        """Try the best set with a column more that is associated with the target alone, and no copy of those in it.
+    def approach(self) -> None:
+        """Try the best set without each of its columns, and for the extended BIC with a column more, while that helps.
 
-        A path may close a column on which much depends with others, in 3 of 40 draws of MADELON one of five dimensions.
-        Of several columns one is lucky in its refit; so one is taken only if several networks averaged favour it too.
+        Sets with a column more are tried at first, and again after one was taken.
         """
-        related = associated(self._problem)
-        for _ in range(_ROUNDS):
-            support = self._support
-            others = self._order[(related & ~support)[self._order]][:_LOOKED_AT]
-            both = support | np.isin(np.arange(len(support)), others)
-            order = np.concatenate([np.flatnonzero(support), others])
-            (bare,) = without_copies(self._problem, both[None], order, COPY)
-            more = others[bare[others]][:_MORE]
-            larger = support | (np.arange(len(support)) == more[:, None])
-            larger = larger[[not (self.comparison.supports == each).all(1).any() for each in larger]]
-            if not len(larger):
-                return
-            compared = compare(self._problem, larger, self._step, shapes=[self._shape])
-            lowest = np.arange(len(larger)) == compared.ebic.argmin()
-            if compared.ebic.min() >= self.comparison.ebic[self.best] or not self._favoured(larger[lowest][0], support):
-                return
-            self.comparison = self.comparison.joined(compared.without(~lowest))
-            self._choose()
-
-    def thin(self) -> None:
-        """Try the best set without each of its columns, while that helps."""
-        for _ in range(_ROUNDS):
+        rounds, grown = 0, self._criterion == "ebic"
+        while rounds < _ROUNDS:
             support = self._support
             thinner = thinned(support, self._order, self.comparison.supports)
             thinner = thinner[(thinner | ~self._fixed).all(1)]
-            if len(thinner) == 0:
+            larger = self._larger() if grown else thinner[:0]
+            if not len(thinner) + len(larger):
                 return
-            self.comparison = self.comparison.joined(compare(self._problem, thinner, self._step, shapes=[self._shape]))
+            sets = np.concatenate([thinner, larger])
+            compared = compare(self._problem, sets, self._step, shapes=[self._shape])
+            before = self.comparison.row_losses[self.best]
+            self.comparison = self.comparison.joined(compared.without(sets.sum(1) > support.sum()))
+            grown = self._grow(compared.without(sets.sum(1) < support.sum()), support, before)
             self._choose()
             if (self._support == support).all():
                 return
+            rounds += not grown
+
+    def _larger(self) -> np.ndarray:
+        """The best set with a column more that is associated with the target alone, and no copy of those in it.
+
+        A path may close a column that counts together with others, in 3 of 40 draws of MADELON one of five dimensions.
+        """
+        support = self._support
+        others = self._order[(self._related & ~support)[self._order]][:_LOOKED_AT]
+        both = support | np.isin(np.arange(len(support)), others)
+        order = np.concatenate([np.flatnonzero(support), others])
+        (bare,) = without_copies(self._problem, both[None], order, COPY)
+        larger = support | (np.arange(len(support)) == others[bare[others]][:_MORE, None])
+        return np.asarray(larger[[not (self.comparison.supports == each).all(1).any() for each in larger]])
+
+    def _grow(self, larger: Comparison, support: np.ndarray, row_losses: np.ndarray) -> bool:
+        """Take the best of sets with a column more than a set, of the given losses, if two networks more favour it too.
+
+        Of several columns one is lucky in its refit; and what is within two standard errors is not looked into.
+        """
+        if not len(larger.ebic) or larger.ebic.min() >= self.comparison.ebic.min():
+            return False
+        lowest = np.arange(len(larger.ebic)) == larger.ebic.argmin()
+        if not errors_above_zero(self._problem, row_losses - larger.row_losses[lowest][0]) > ERRORS:
+            return False
+        if not self._favoured(larger.supports[lowest][0], support, draws=(1, 2)):
+            return False
+        self.comparison = self.comparison.joined(larger.without(~lowest))
+        return True
 
     def ablate(self) -> None:
         """Leave out what the best set's own networks do as well without."""
@@ -129,9 +141,9 @@ class _Refinement:
             self.comparison = self.comparison.joined(compare(self._problem, bare[None], self._step))
         self.best = self.comparison.number(bare)
 
-    def _favoured(self, larger: np.ndarray, smaller: np.ndarray) -> bool:
+    def _favoured(self, larger: np.ndarray, smaller: np.ndarray, *, draws: Sequence[int] = range(4)) -> bool:
         """Whether the extended BIC of several networks averaged favours the larger of two sets."""
         sets, shape = np.array([larger, smaller]), self.comparison.fits[self.best][0].hidden
-        losses = averaged_losses(self._problem, sets, hidden=shape, progress=self._step)
+        losses = averaged_losses(self._problem, sets, hidden=shape, progress=self._step, draws=draws)
         one, other = extended_bic(self._problem, losses, sets)
         return bool(one < other)

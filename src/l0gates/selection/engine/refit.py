@@ -1,6 +1,6 @@
 """Networks refitted without gates on given sets of columns, and their loss on rows that they have not seen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -150,7 +150,12 @@ def refit_encoded(problem: Problem, support: np.ndarray, *, progress: Callable[[
 
 
 def averaged_losses(
-    problem: Problem, supports: np.ndarray, *, hidden: Shape, progress: Callable[[], None], count: int = 4
+    problem: Problem,
+    supports: np.ndarray,
+    *,
+    hidden: Shape,
+    progress: Callable[[], None],
+    draws: Sequence[int] = range(4),
 ) -> Tensor:
     """The loss of rows out of fold under the mean output of several networks, drawn anew: (n_sets, n_rows).
 
@@ -158,11 +163,11 @@ def averaged_losses(
     ----------
     problem, supports, hidden, progress
         As for :func:`refit`.
-    count
-        Networks for each set and fold.
+    draws
+        The numbers of the networks for each set and fold; 0 are those of :func:`refit`.
     """
     outputs: list[Tensor] = []
-    for number in range(count):
+    for number in draws:
         drawn = replace(problem, seed=problem.seed + _APART * number)
         fitted = refit(drawn, supports, hidden=hidden, progress=progress)
         outputs.append(torch.stack([fitted.out_of_fold(problem, each) for each in range(len(supports))]))
