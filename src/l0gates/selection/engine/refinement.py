@@ -1,6 +1,7 @@
 """From the best set on a path to one near it: a column more, columns less, what its networks do as well without."""
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -53,10 +54,13 @@ class _Refinement:
     ) -> None:
         self._problem, self._order, self._criterion, self._step = problem, order, criterion, step
         self._fixed = problem.fixed.cpu().numpy()
-        self._related = associated(problem) if criterion == "ebic" else self._fixed
         self.comparison = comparison
         self._choose()
         self._shape = comparison.fits[self.best][0].hidden
+
+    @cached_property
+    def _related(self) -> np.ndarray:
+        return associated(self._problem)
 
     @property
     def _support(self) -> np.ndarray:
