@@ -173,8 +173,10 @@ def _count(text: str) -> int | float | str:
 
 
 def _copies(text: str) -> float | str | None:
-    if text == "auto" or text.lower() == "none":
-        return text if text == "auto" else None
+    if text == "auto":
+        return text
+    if text.lower() == "none":
+        return None
     try:
         return float(text)
     except ValueError:

@@ -46,6 +46,10 @@ class Comparison:
         fits = [fit for fit, out in zip(self.fits, sets, strict=True) if not out]
         return Comparison(self.supports[~sets], self.row_losses[~sets], self.ebic[~sets], fits)
 
+    def holds(self, support: np.ndarray) -> bool:
+        """Whether a set, bool, shape (n_groups,), is among them."""
+        return bool((self.supports == support).all(1).any())
+
     def number(self, support: np.ndarray) -> int:
         """The number of a set, bool, shape (n_groups,)."""
         return int(np.flatnonzero((self.supports == support).all(1))[0])

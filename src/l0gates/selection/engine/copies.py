@@ -61,7 +61,7 @@ def with_copies(
         copies = ~selection.support & (told.round(_DIGITS) >= float(keep))
     if copies.any():
         support, comparison = selection.support | copies, selection.comparison
-        if not (comparison.supports == support).all(1).any():
+        if not comparison.holds(support):
             comparison = comparison.joined(compare(problem, support[None], step))
         selection = replace(selection, support=support, comparison=comparison)
     return selection, Copies(told, copies)

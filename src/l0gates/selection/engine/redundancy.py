@@ -49,7 +49,7 @@ def redundancy(problem: Problem, support: np.ndarray) -> np.ndarray:
         return np.full(len(support), np.nan)
     correlations, variances = _correlations(problem.table, chosen)
     told, used = _told(correlations, chosen, groups)
-    told = 1 - (1 - told) * (n_rows - 1) / (n_rows - used - 1)
+    told = _adjusted(1 - told, n_rows - used - 1, n_rows)
     sums, total = (np.bincount(groups, part, minlength=len(support)) for part in (told * variances, variances))
     return np.asarray(np.clip(sums / np.where(total > 0, total, 1), 0, 1))
 
@@ -124,12 +124,17 @@ def _new(
     for group in dict.fromkeys(groups):
         own = groups == group
         free = n_rows - used - new.sum() - 1
-        told = 1 - (np.diag(left)[own] - _RIDGE) * (n_rows - 1) / max(free, 1)
+        told = _adjusted(np.diag(left)[own] - _RIDGE, max(free, 1), n_rows)
         if free >= _LEAST_FREEDOM and (told * variances[own]).sum() >= least * variances[own].sum() > 0:
             continue
         new |= own
         left = left - left[:, own] @ np.linalg.solve(left[np.ix_(own, own)], left[own])
     return new
+
+
+def _adjusted(left: np.ndarray, freedom: int | np.ndarray, n_rows: int) -> np.ndarray:
+    """The coefficient of determination, adjusted for the degrees of freedom left, from what part of variances is."""
+    return np.asarray(1 - left * (n_rows - 1) / freedom)
 
 
 def _told(correlations: np.ndarray, chosen: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -104,7 +104,7 @@ class _Refinement:
         order = np.concatenate([np.flatnonzero(support), others])
         (bare,) = without_copies(self._problem, both[None], order, COPY)
         larger = support | (np.arange(len(support)) == others[bare[others]][:_MORE, None])
-        return np.asarray(larger[[not (self.comparison.supports == each).all(1).any() for each in larger]])
+        return np.asarray(larger[[not self.comparison.holds(each) for each in larger]])
 
     def _grow(self, larger: Comparison, support: np.ndarray, row_losses: np.ndarray) -> bool:
         """Take the best of sets with a column more than a set, of the given losses, if two networks more favour it too.
@@ -141,7 +141,7 @@ class _Refinement:
         (bare,) = without_copies(self._problem, self._support[None], self._order, COPY)
         if (bare == self._support).all() or self._favoured(self._support, bare):
             return
-        if not (self.comparison.supports == bare).all(1).any():
+        if not self.comparison.holds(bare):
             self.comparison = self.comparison.joined(compare(self._problem, bare[None], self._step))
         self.best = self.comparison.number(bare)
 
